@@ -1,0 +1,1 @@
+"""mien: which parts of a face tell which emotion."""

@@ -1,0 +1,218 @@
+"""The seven areas of the paper: landmark table (Table 4), crop, pad, hull.
+
+What mien exists for, so it is ours and fast: seven crops of one face take about 0.2 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mien.types import AREAS, PUBLISHED_SPEC, Area, Crop, CropSpec, Float32, Float64, Part, UInt8
+
+FRAME_SIDE = 96
+"""Side of a frame in pixels: a face of 44 pixels and its surroundings."""
+
+
+def _span(first: int, last: int) -> tuple[int, ...]:
+    """dlib's 1-based inclusive landmark numbers as 0-based indices."""
+    return tuple(range(first - 1, last))
+
+
+PART_LANDMARKS: dict[str, dict[Part, tuple[int, ...]]] = {
+    "one": {
+        Part.EYES: _span(18, 22) + _span(37, 42),
+        Part.NOSE: _span(29, 36),
+        Part.MOUTH: _span(49, 68),
+    },
+    "both": {
+        Part.EYES: _span(18, 27) + _span(37, 48),
+        Part.NOSE: _span(29, 36),
+        Part.MOUTH: _span(49, 68),
+    },
+}
+_EYE_PATCHES = {"one": ((18, 22, 37, 42),), "both": ((18, 22, 37, 42), (23, 27, 43, 48))}
+
+
+def landmark_indices(area: Area, spec: CropSpec = PUBLISHED_SPEC) -> tuple[int, ...]:
+    """0-based landmark indices whose bounding box is the area (Table 4).
+
+    The whole face is landmarks 1-68, except in ``hull`` mode, where it is the union of the three parts.
+    """
+    if area is Area.WHOLE_FACE and spec.mask == "box":
+        return tuple(range(68))
+    return tuple(sorted(i for part in area.parts for i in PART_LANDMARKS[spec.eyes][part]))
+
+
+def hull_groups(area: Area, spec: CropSpec) -> list[tuple[int, ...]]:
+    """Groups of 0-based landmark indices; the convex hull of each group is visible in ``hull`` mode."""
+    groups: list[tuple[int, ...]] = []
+    for part in sorted(area.parts):
+        if part is Part.EYES:
+            groups += [_span(a, b) + _span(c, d) for a, b, c, d in _EYE_PATCHES[spec.eyes]]
+        else:
+            groups.append(PART_LANDMARKS[spec.eyes][part])
+    return groups
+
+
+def bounding_box(landmarks: Float32, area: Area, spec: CropSpec = PUBLISHED_SPEC) -> Float32:
+    """Box of an area.
+
+    Args:
+        landmarks: float32 [68, 2], (x, y) in pixels.
+
+    Returns:
+        float32 [4]: (x0, y0, x1, y1) in pixels, at least 2 pixels wide and high.
+    """
+    points = landmarks[list(landmark_indices(area, spec))]
+    low, high = points.min(axis=0), points.max(axis=0)
+    short = np.maximum(2.0 - (high - low), 0.0) / 2
+    return np.concatenate([low - short, high + short]).astype(np.float32)
+
+
+def square_of(box: Float32, padded: bool) -> Float32:
+    """The square crop of a box, same centre: side = longer side when padded, shorter side when cut.
+
+    Returns:
+        float32 [4]: (x0, y0, x1, y1) in pixels.
+    """
+    sides = box[2:] - box[:2]
+    half = (sides.max() if padded else sides.min()) / 2
+    centre = (box[:2] + box[2:]) / 2
+    return np.concatenate([centre - half, centre + half]).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A face brought to one resolution and laid centred on one canvas: what every crop is cut from.
+
+    Attributes:
+        pixels: uint8 [96, 96], grey; beyond the picture its edge is repeated.
+        landmarks: float32 [68, 2], (x, y) in pixels of the frame.
+        extent: float32 [4], (x0, y0, x1, y1), the picture's outermost pixel centres in the frame.
+    """
+
+    pixels: UInt8
+    landmarks: Float32
+    extent: Float32
+
+
+def frame_of(gray: UInt8, landmarks: Float32, face_size: float = PUBLISHED_SPEC.face_size) -> Frame:
+    """Cut the face out with its surroundings, reduced to ``face_size`` where it is larger, never enlarged.
+
+    Args:
+        gray: uint8 [H, W].
+        landmarks: float32 [68, 2] in pixels of ``gray``.
+        face_size: largest wanted ``Face.size`` in pixels.
+    """
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    size = float(np.sqrt(np.prod(np.maximum(high - low, 1e-3))))
+    scale = min(1.0, face_size / size)
+    if scale < 0.999:
+        gray, landmarks = _reduced(gray, landmarks, scale)
+    centre = np.round((landmarks.min(axis=0) + landmarks.max(axis=0)) / 2)
+    x0, y0 = (centre - FRAME_SIDE // 2).astype(int)
+    height, width = gray.shape
+    xs = np.clip(np.arange(x0, x0 + FRAME_SIDE), 0, width - 1)
+    ys = np.clip(np.arange(y0, y0 + FRAME_SIDE), 0, height - 1)
+    extent = np.clip(np.array([-x0, -y0, width - 1 - x0, height - 1 - y0]), -1, FRAME_SIDE).astype(np.float32)
+    moved = (landmarks - np.array([x0, y0], np.float32)).astype(np.float32)
+    return Frame(gray[np.ix_(ys, xs)], moved, extent)
+
+
+def _reduced(gray: UInt8, landmarks: Float32, scale: float) -> tuple[UInt8, Float32]:
+    """Reduce the neighbourhood of a face; returns it with its landmarks."""
+    reach = 0.75 * FRAME_SIDE / scale
+    centre = (landmarks.min(axis=0) + landmarks.max(axis=0)) / 2
+    height, width = gray.shape
+    x0, y0 = np.clip(np.floor(centre - reach), 0, [width - 1, height - 1]).astype(int)
+    x1, y1 = np.clip(np.ceil(centre + reach) + 1, [x0 + 1, y0 + 1], [width, height]).astype(int)
+    piece = gray[y0:y1, x0:x1]
+    wide, tall = max(1, round(piece.shape[1] * scale)), max(1, round(piece.shape[0] * scale))
+    reduced = cv2.resize(piece, (wide, tall), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    factors = np.array([wide / piece.shape[1], tall / piece.shape[0]], np.float32)
+    moved = (landmarks - np.array([x0, y0], np.float32) + 0.5) * factors - 0.5
+    return reduced, moved.astype(np.float32)
+
+
+def cut(frame: Frame, area: Area, spec: CropSpec = PUBLISHED_SPEC, warp: Float64 | None = None) -> UInt8:
+    """One area of a frame as a square of pixels.
+
+    Args:
+        frame: see :func:`frame_of`.
+        area: which of the seven (Table 4).
+        spec: how to cut it.
+        warp: float64 [2, 3], for augmentation: an affine map of the frame's plane. The crop is the one that the
+            warped face would give: picture and landmarks are both moved by it, then cut as usual.
+
+    Returns:
+        uint8 [size, size]; 0 = not visible, visible pixels in 1..255.
+    """
+    landmarks = frame.landmarks
+    if warp is not None:
+        landmarks = (landmarks @ warp[:, :2].T + warp[:, 2]).astype(np.float32)
+    box = bounding_box(landmarks, area, spec)
+    square = square_of(box, spec.padded)
+    step = float(square[2] - square[0]) / spec.size
+    matrix = np.array([[step, 0, square[0] + step / 2], [0, step, square[1] + step / 2], [0, 0, 1]], np.float64)
+    if warp is not None:
+        matrix = np.linalg.inv(np.vstack([warp, [0, 0, 1]])) @ matrix
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    pixels = cv2.warpAffine(frame.pixels, matrix[:2], (spec.size,) * 2, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    mask = _box_mask(square, box, spec.size) & _extent_mask(frame.extent, matrix, spec.size)
+    if spec.mask == "hull":
+        mask &= _hull_mask(landmarks, area, spec, square)
+    return np.maximum(pixels, 1).astype(np.uint8) * mask
+
+
+def _box_mask(square: Float32, box: Float32, size: int) -> UInt8:
+    """uint8 [size, size], 1 where a pixel's centre lies inside the box (half a source pixel of grace)."""
+    centres = square[:2, None] + (np.arange(size) + 0.5) * ((square[2] - square[0]) / size)
+    inside = (centres >= box[:2, None] - 0.5) & (centres <= box[2:, None] + 0.5)
+    return np.outer(inside[1], inside[0]).astype(np.uint8)
+
+
+def _extent_mask(extent: Float32, matrix: Float64, size: int) -> UInt8:
+    """uint8 [size, size], 1 where a crop pixel, mapped by ``matrix`` [3, 3], falls inside the picture."""
+    corners = matrix[:2, :2] @ (np.array([[0, size, 0, size], [0, 0, size, size]]) - 0.5) + matrix[:2, 2:]
+    low, high = extent[:2] - 0.5, extent[2:] + 0.5
+    if (corners.min(axis=1) >= low).all() and (corners.max(axis=1) <= high).all():
+        return np.ones((size, size), np.uint8)
+    across = np.arange(size)
+    xs = matrix[0, 0] * across[None, :] + matrix[0, 1] * across[:, None] + matrix[0, 2]
+    ys = matrix[1, 0] * across[None, :] + matrix[1, 1] * across[:, None] + matrix[1, 2]
+    return ((xs >= low[0]) & (xs <= high[0]) & (ys >= low[1]) & (ys <= high[1])).astype(np.uint8)
+
+
+def _hull_mask(landmarks: Float32, area: Area, spec: CropSpec, square: Float32) -> UInt8:
+    mask = np.zeros((spec.size, spec.size), np.uint8)
+    step = (square[2] - square[0]) / spec.size
+    for group in hull_groups(area, spec):
+        points = (landmarks[list(group)] - square[:2]) / step - 0.5
+        hull = cv2.convexHull(points.astype(np.float32))
+        cv2.fillConvexPoly(mask, np.round(hull * 16).astype(np.int32), 1, shift=4)
+    return mask
+
+
+def crop_all(
+    gray: UInt8, landmarks: Float32, spec: CropSpec = PUBLISHED_SPEC, areas: Iterable[Area] = AREAS
+) -> list[Crop]:
+    """Cut areas out of a picture in one pass.
+
+    Args:
+        gray: uint8 [H, W].
+        landmarks: float32 [68, 2], (x, y) in pixels of ``gray``.
+        spec: how to cut them.
+        areas: which of the seven (Table 4).
+
+    Returns:
+        One crop an area, in the order asked for; each box is the square in pixels of ``gray``.
+    """
+    frame = frame_of(gray, landmarks, spec.face_size)
+    return [
+        Crop(area, spec, cut(frame, area, spec), square_of(bounding_box(landmarks, area, spec), spec.padded))
+        for area in areas
+    ]

@@ -1,0 +1,91 @@
+"""All faces of a data set, prepared once and read by memory map.
+
+A cache is a folder::
+
+    settings.json     what made it: data set, source hash, detector, face size; its hash is in the folder's name
+    index.parquet     one row a face, in order: id, dataset, split, label, majority, votes_<emotion> (8), source,
+                      detector, score, box_x0 box_y0 box_x1 box_y1, face_size
+    frames.npy        uint8 [N, 96, 96], the faces as areas.Frame
+    landmarks.npy     float32 [N, 68, 2], in pixels of the frame
+    extents.npy       float32 [N, 4], in pixels of the frame
+    crops/KEY.npy     uint8 [N, 7, 64, 64], one file a CropSpec (KEY is CropSpec.key); axis 1 in the order of AREAS
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mien.areas import Frame
+from mien.errors import DatasetError
+from mien.types import EMOTIONS, Float32, Split, UInt8
+
+VOTE_COLUMNS = tuple(f"votes_{emotion.value}" for emotion in EMOTIONS)
+
+
+@dataclass(frozen=True)
+class FaceCache:
+    """A prepared data set, opened for reading. Arrays are memory-mapped.
+
+    Attributes:
+        folder: the cache's folder.
+    """
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: Path | str) -> FaceCache:
+        """Open a cache.
+
+        Raises:
+            DatasetError: the folder is not a complete cache.
+        """
+        folder = Path(folder).expanduser()
+        for name in ("settings.json", "index.parquet", "frames.npy", "landmarks.npy", "extents.npy"):
+            if not (folder / name).is_file():
+                raise DatasetError(f"{folder} is not a complete cache: {name} is missing (run  mien data prepare)")
+        return cls(folder)
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """One row a face; see the module's head for the columns."""
+        return pd.read_parquet(self.folder / "index.parquet")
+
+    @cached_property
+    def frames(self) -> UInt8:
+        """uint8 [N, 96, 96]."""
+        return np.load(self.folder / "frames.npy", mmap_mode="r")
+
+    @cached_property
+    def landmarks(self) -> Float32:
+        """float32 [N, 68, 2], pixels of the frame."""
+        return np.load(self.folder / "landmarks.npy", mmap_mode="r")
+
+    @cached_property
+    def extents(self) -> Float32:
+        """float32 [N, 4], pixels of the frame."""
+        return np.load(self.folder / "extents.npy", mmap_mode="r")
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """int64 [N], index of the label in the canonical order."""
+        order = {emotion.value: i for i, emotion in enumerate(EMOTIONS)}
+        return self.index["label"].map(order).to_numpy(np.int64)
+
+    @cached_property
+    def votes(self) -> Float32:
+        """float32 [N, 8], vote distributions."""
+        return self.index[list(VOTE_COLUMNS)].to_numpy(np.float32)
+
+    def rows(self, split: Split) -> npt.NDArray[np.int64]:
+        """Row numbers of a split, in order."""
+        return np.flatnonzero(self.index["split"].to_numpy() == split)
+
+    def frame(self, row: int) -> Frame:
+        """One face's frame."""
+        return Frame(np.asarray(self.frames[row]), np.asarray(self.landmarks[row]), np.asarray(self.extents[row]))

@@ -1,0 +1,57 @@
+"""Parse, call one function, print; no logic. One module a command, found by name, imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from mien.errors import InterruptedWork, MienError
+
+COMMANDS: dict[str, str] = {
+    "analyze": "the emotions in photos, folders and videos, area by area, and how far to trust them",
+    "trust": "the <emotion, area> authenticity table",
+    "contribution": "what eyes, nose and mouth each contribute to each emotion (exact Shapley values)",
+    "serve": "web page and HTTP API on this machine",
+    "data": "check, prepare and show data sets",
+    "train": "train one network on one area",
+    "export": "trained networks -> a folder of ONNX models with cards",
+    "evaluate": "measure models on a data set's test split",
+    "calibrate": "fit authenticity on your own labelled data",
+    "study": "the whole experiment: tables, figures and report",
+}
+"""Each is a module ``mien.cli.NAME`` with ``add_arguments(parser)`` and ``run(args) -> int`` (the exit code)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the ``mien`` command; returns the exit code (see ``mien.errors``)."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="mien", description="Recognise emotions from partly visible faces.")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=text, description=text)
+        if argv and argv[0] == name:
+            importlib.import_module(f"mien.cli.{name}").add_arguments(sub)
+    try:
+        args = parser.parse_args(argv)
+        if args.version:
+            from importlib.metadata import version
+
+            print(version("mien"))
+            return 0
+        if not args.command:
+            parser.print_help()
+            return 2
+        return int(importlib.import_module(f"mien.cli.{args.command}").run(args))
+    except MienError as error:
+        print(f"mien: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("mien: interrupted; finished work is kept", file=sys.stderr)
+        return InterruptedWork.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

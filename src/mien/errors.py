@@ -1,0 +1,80 @@
+"""The exception tree. Every error a user can meet is a :class:`MienError` with one clear sentence.
+
+::
+
+    MienError                      exit code 1
+    +-- UsageError                 2   the call itself is wrong (option, combination)
+    +-- InputError                 3   something given to mien cannot be used
+    |   +-- ImageError             3   a picture cannot be read
+    |   +-- DatasetError           3   a data set's layout or a line in it is wrong
+    |   +-- TableError             3   a results table lacks what is needed
+    +-- NoFaceError                4   the picture was read, and no face was found in it
+    +-- MissingExtraError          5   an optional dependency is not installed
+    +-- ModelError                 6   a model file is missing, damaged or does not fit
+    +-- InterruptedWork          130   stopped by the user; work done so far is kept
+
+The command line prints ``str(error)`` and exits with ``error.exit_code``; it never shows a traceback for these.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MienError(Exception):
+    """Base of every error mien raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(MienError):
+    """The call itself is wrong: an unknown name, or options that do not go together."""
+
+    exit_code = 2
+
+
+class InputError(MienError):
+    """Something given to mien cannot be used."""
+
+    exit_code = 3
+
+
+class ImageError(InputError):
+    """A picture is missing, unreadable, empty, truncated, too large or of no known format."""
+
+
+class DatasetError(InputError):
+    """A data set does not have its official layout; the message names file and line."""
+
+
+class TableError(InputError):
+    """A results table lacks a column or a value that is needed."""
+
+
+class NoFaceError(MienError):
+    """The picture was read, and no face was found in it."""
+
+    exit_code = 4
+
+
+class MissingExtraError(MienError):
+    """An optional dependency is not installed; the message is the sentence that installs it."""
+
+    exit_code = 5
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}: install it with  pip install 'mien[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+
+class ModelError(MienError):
+    """A model file is missing, damaged, or does not fit what it is used for."""
+
+    exit_code = 6
+
+
+class InterruptedWork(MienError):
+    """Stopped by the user; work done so far is kept and the same command goes on from there."""
+
+    exit_code = 130

@@ -1,0 +1,190 @@
+"""ONNX sessions of the shipped networks: which file serves which area, its hash, and its logits.
+
+The folder of models holds ``manifest.json``::
+
+    {
+      "version": "...",
+      "dataset": "ferplus",
+      "default": "vgg",
+      "networks": {
+        "vgg":      {"mouth": ENTRY, ..., "whole_face": ENTRY},
+        "anyarea":  {"mouth": ENTRY, ...}            (may be absent; all seven ENTRY name one file)
+      },
+      "visualisation": ENTRY,
+      "visibility": ENTRY                             (may be absent)
+    }
+    ENTRY = {"file": "vgg-mouth.onnx", "sha256": "...", "spec": "box-one-padded-64-face44", "flip": true,
+             "logit_bias": [8 numbers]}
+
+``flip`` averages the logits of a crop and its mirror image; ``logit_bias`` is added to the logits (logit adjustment
+for rare emotions; zeros where none).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from mien.errors import ModelError
+from mien.types import AREAS, N_EMOTIONS, PARTS, Area, CropSpec, Float32, UInt8
+
+SHIPPED = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One network file and how it is used.
+
+    Attributes:
+        path: the ONNX file.
+        sha256: of the file, hexadecimal.
+        spec: how its crops are cut.
+        flip: average with the mirror image.
+        logit_bias: float32 [8], added to the logits.
+    """
+
+    path: Path
+    sha256: str
+    spec: CropSpec
+    flip: bool
+    logit_bias: Float32
+
+    @classmethod
+    def from_dict(cls, folder: Path, values: Mapping[str, Any]) -> ModelEntry:
+        """Read a manifest's ENTRY.
+
+        Raises:
+            ModelError: a key is missing.
+        """
+        try:
+            bias = np.asarray(values.get("logit_bias", [0.0] * N_EMOTIONS), np.float32)
+            spec = CropSpec.from_key(values["spec"])
+            return cls(folder / values["file"], values["sha256"], spec, bool(values.get("flip", False)), bias)
+        except KeyError as error:
+            raise ModelError(f"{folder / 'manifest.json'}: an entry lacks {error}") from error
+
+
+class Models:
+    """The networks of one folder, loaded when first used. Safe to share between threads.
+
+    Args:
+        folder: with a manifest.json; None is the folder shipped in the package.
+        network: ``vgg``, ``anyarea`` or None for the manifest's default.
+        threads: onnxruntime's threads a session; 0 lets it choose.
+
+    Raises:
+        ModelError: the manifest is missing or damaged, or does not hold this network.
+    """
+
+    def __init__(self, folder: Path | str | None = None, network: str | None = None, threads: int = 0) -> None:
+        self.folder = SHIPPED if folder is None else Path(folder).expanduser()
+        try:
+            self.manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text())
+        except (OSError, ValueError) as error:
+            raise ModelError(f"no models in {self.folder}: manifest.json cannot be read ({error})") from error
+        self.network: str = network or self.manifest["default"]
+        if self.network not in self.manifest["networks"]:
+            known = ", ".join(self.manifest["networks"])
+            raise ModelError(f"{self.folder} has no network {self.network!r}: choose from {known}")
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._sessions: dict[Path, ort.InferenceSession] = {}
+
+    @property
+    def areas(self) -> tuple[Area, ...]:
+        """The areas this folder can answer, in canonical order."""
+        return tuple(a for a in AREAS if a.value in self.manifest["networks"][self.network])
+
+    def entry(self, area: Area) -> ModelEntry:
+        """The network of an area.
+
+        Raises:
+            ModelError: this folder has none for it.
+        """
+        entries = self.manifest["networks"][self.network]
+        if area.value not in entries:
+            raise ModelError(f"{self.folder} has no {self.network} network for the area {area.value}")
+        return ModelEntry.from_dict(self.folder, entries[area.value])
+
+    def logits(self, area: Area, crops: UInt8, batch: int = 64) -> Float32:
+        """Logits of crops of one area, flip and logit bias included.
+
+        Args:
+            area: which of the seven.
+            crops: uint8 [N, 64, 64], 0 = not visible, cut as ``entry(area).spec`` says.
+            batch: crops a run.
+
+        Returns:
+            float32 [N, 8].
+        """
+        entry = self.entry(area)
+        views = [crops, crops[:, :, ::-1]] if entry.flip else [crops]
+        return np.mean([self._run(entry, area, view, batch) for view in views], axis=0) + entry.logit_bias
+
+    def _run(self, entry: ModelEntry, area: Area, crops: UInt8, batch: int) -> Float32:
+        session = self._session(entry)
+        out = [np.zeros((0, N_EMOTIONS), np.float32)]
+        for start in range(0, len(crops), batch):
+            piece = np.ascontiguousarray(crops[start : start + batch])
+            feed: dict[str, Any] = {"crops": piece}
+            if any(i.name == "parts" for i in session.get_inputs()):
+                bits = np.array([float(p in area.parts) for p in PARTS], np.float32)
+                feed["parts"] = np.repeat(bits[None], len(piece), axis=0)
+            out.append(session.run(["logits"], feed)[0])
+        return np.concatenate(out)
+
+    def class_maps(self, crops: UInt8) -> tuple[Float32, Float32, Float32]:
+        """The visualisation network (Fig. 2) on whole-face crops.
+
+        Args:
+            crops: uint8 [N, 64, 64].
+
+        Returns:
+            Logits [N, 8], class activation maps [N, 8, 16, 16] and GAP features [N, K], all float32.
+
+        Raises:
+            ModelError: this folder has no visualisation network.
+        """
+        if "visualisation" not in self.manifest:
+            raise ModelError(f"{self.folder} has no visualisation network")
+        session = self._session(ModelEntry.from_dict(self.folder, self.manifest["visualisation"]))
+        runs = [
+            session.run(["logits", "class_maps", "features"], {"crops": np.ascontiguousarray(crops[s : s + 64])})
+            for s in range(0, len(crops), 64)
+        ]
+        logits, maps, features = (np.concatenate(column) for column in zip(*runs, strict=True))
+        return logits, maps, features
+
+    def _session(self, entry: ModelEntry) -> ort.InferenceSession:
+        with self._lock:
+            if entry.path not in self._sessions:
+                self._sessions[entry.path] = _open(entry, self._threads)
+            return self._sessions[entry.path]
+
+
+def _open(entry: ModelEntry, threads: int) -> ort.InferenceSession:
+    try:
+        content = entry.path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the model {entry.path}: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise ModelError(f"{entry.path} is damaged: its SHA-256 is not the one in manifest.json")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def shipped_models() -> Models:
+    """The package's own models, opened once."""
+    return Models()

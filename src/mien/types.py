@@ -1,0 +1,374 @@
+"""The vocabulary: small frozen dataclasses that check themselves, and the one canonical order of emotions.
+
+An *area* is one of the paper's seven crops (Table 4). A *part* is eyes, nose or mouth. The seven areas are exactly
+the non-empty subsets of the three parts; the whole face also shows jaw and cheeks.
+
+Coordinates are pixels, (x, y), x to the right and y down, the centre of the top-left pixel at (0, 0);
+see ``docs/coordinates.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8 = npt.NDArray[np.uint8]
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+DetectorName = Literal["hog", "cnn", "frame", "given"]
+
+
+class Emotion(StrEnum):
+    """The eight emotions in canonical order: every array of logits or probabilities is indexed by it."""
+
+    NEUTRAL = "neutral"
+    HAPPINESS = "happiness"
+    SURPRISE = "surprise"
+    SADNESS = "sadness"
+    ANGER = "anger"
+    DISGUST = "disgust"
+    FEAR = "fear"
+    CONTEMPT = "contempt"
+
+    @property
+    def index(self) -> int:
+        """Position in the canonical order, 0..7."""
+        return EMOTIONS.index(self)
+
+
+EMOTIONS: tuple[Emotion, ...] = tuple(Emotion)
+N_EMOTIONS = len(EMOTIONS)
+
+
+class Part(StrEnum):
+    """A part of the face that can be visible or hidden."""
+
+    EYES = "eyes"
+    NOSE = "nose"
+    MOUTH = "mouth"
+
+
+PARTS: tuple[Part, ...] = tuple(Part)
+
+
+class Area(StrEnum):
+    """One of the seven crops of the paper's Table 4."""
+
+    MOUTH = "mouth"
+    NOSE = "nose"
+    EYES = "eyes"
+    NOSE_MOUTH = "nose_mouth"
+    NOSE_EYES = "nose_eyes"
+    MOUTH_EYES = "mouth_eyes"
+    WHOLE_FACE = "whole_face"
+
+    @property
+    def index(self) -> int:
+        """Position in the canonical order, 0..6: the second axis of every crop array."""
+        return AREAS.index(self)
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        """The parts this area shows; the whole face shows all three (and jaw and cheeks)."""
+        return _AREA_PARTS[self]
+
+    @property
+    def title(self) -> str:
+        """Words for people: ``nose_mouth`` -> ``nose and mouth``."""
+        return _AREA_TITLES[self]
+
+    @classmethod
+    def of(cls, parts: Iterable[Part]) -> Area:
+        """The area that shows exactly these parts.
+
+        Raises:
+            ValueError: no part was given.
+        """
+        wanted = frozenset(parts)
+        for area, shown in _AREA_PARTS.items():
+            if shown == wanted:
+                return area
+        raise ValueError("an area needs at least one of eyes, nose and mouth; got none")
+
+
+AREAS: tuple[Area, ...] = tuple(Area)
+BASIC_AREAS: tuple[Area, ...] = (Area.MOUTH, Area.NOSE, Area.EYES)
+_AREA_PARTS: dict[Area, frozenset[Part]] = {
+    Area.MOUTH: frozenset({Part.MOUTH}),
+    Area.NOSE: frozenset({Part.NOSE}),
+    Area.EYES: frozenset({Part.EYES}),
+    Area.NOSE_MOUTH: frozenset({Part.NOSE, Part.MOUTH}),
+    Area.NOSE_EYES: frozenset({Part.NOSE, Part.EYES}),
+    Area.MOUTH_EYES: frozenset({Part.MOUTH, Part.EYES}),
+    Area.WHOLE_FACE: frozenset(Part),
+}
+_AREA_TITLES: dict[Area, str] = {
+    Area.MOUTH: "mouth",
+    Area.NOSE: "nose",
+    Area.EYES: "eyes",
+    Area.NOSE_MOUTH: "nose and mouth",
+    Area.NOSE_EYES: "nose and eyes",
+    Area.MOUTH_EYES: "mouth and eyes",
+    Area.WHOLE_FACE: "whole face",
+}
+
+
+def _check(name: str, array: npt.NDArray[Any], shape: tuple[int | None, ...], dtype: type) -> None:
+    fits = array.ndim == len(shape) and all(w is None or w == g for w, g in zip(shape, array.shape, strict=True))
+    if not fits or array.dtype != dtype:
+        wanted = ["any" if side is None else side for side in shape]
+        raise ValueError(
+            f"{name}: expected {np.dtype(dtype).name} {wanted}, got {array.dtype.name} {list(array.shape)}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face in a picture.
+
+    Attributes:
+        box: float32 [4], the detector's bounding box (x0, y0, x1, y1) in pixels of the picture.
+        landmarks: float32 [68, 2], dlib's 68 points as (x, y) in pixels of the picture; may leave the picture.
+        detector: ``hog`` or ``cnn`` (dlib's), ``frame`` (none found one; the whole frame was taken), ``given``.
+        score: the detector's own confidence; not comparable between detectors. 0 for ``frame`` and ``given``.
+    """
+
+    box: Float32
+    landmarks: Float32
+    detector: DetectorName
+    score: float
+
+    def __post_init__(self) -> None:
+        _check("Face.box", self.box, (4,), np.float32)
+        _check("Face.landmarks", self.landmarks, (68, 2), np.float32)
+
+    @cached_property
+    def size(self) -> float:
+        """Side in pixels of the square with the area of the landmarks' bounding box."""
+        width, height = np.maximum(np.ptp(self.landmarks, axis=0), 1e-3)
+        return float(np.sqrt(width * height))
+
+
+@dataclass(frozen=True)
+class CropSpec:
+    """How an area becomes a square of pixels. Its key names caches, model cards and tables.
+
+    Attributes:
+        mask: ``box`` shows all of the area's bounding box, as published; ``hull`` only the convex hulls of its parts.
+        eyes: ``one`` brow and eye, as published (landmarks 18-22, 37-42), or ``both`` (18-27, 37-48).
+        padded: True pads the box to a square (Table 5, "with padding"); False cuts it to a square.
+        size: side of the crop in pixels.
+        face_size: a face larger than this (``Face.size``, pixels) is first reduced to it, so that a sharp portrait
+            reaches the networks as the 48-pixel faces they were trained on.
+    """
+
+    mask: Literal["box", "hull"] = "box"
+    eyes: Literal["one", "both"] = "one"
+    padded: bool = True
+    size: int = 64
+    face_size: float = 44.0
+
+    def __post_init__(self) -> None:
+        if self.mask not in ("box", "hull") or self.eyes not in ("one", "both"):
+            raise ValueError(f"CropSpec: mask is box or hull and eyes is one or both, got {self.mask}, {self.eyes}")
+        if self.size < 8 or self.face_size < 8:
+            raise ValueError(f"CropSpec: size and face_size are at least 8, got {self.size}, {self.face_size}")
+
+    @property
+    def key(self) -> str:
+        """Readable and unique: ``box-one-padded-64-face44``."""
+        padding = "padded" if self.padded else "cut"
+        return f"{self.mask}-{self.eyes}-{padding}-{self.size}-face{self.face_size:g}"
+
+    @classmethod
+    def from_key(cls, key: str) -> CropSpec:
+        """Inverse of :attr:`key`.
+
+        Raises:
+            ValueError: the key has another form.
+        """
+        try:
+            mask, eyes, padding, size, face = key.split("-")
+            spec = cls(mask, eyes, padding == "padded", int(size), float(face.removeprefix("face")))  # type: ignore[arg-type]
+        except ValueError as error:
+            raise ValueError(f"not a crop spec: {key!r} (expected something like {cls().key!r})") from error
+        if spec.key != key:
+            raise ValueError(f"not a crop spec: {key!r} (expected something like {cls().key!r})")
+        return spec
+
+
+PUBLISHED_SPEC = CropSpec()
+STUDY_SPECS: dict[str, CropSpec] = {
+    "published": PUBLISHED_SPEC,
+    "cut": CropSpec(padded=False),
+    "hull": CropSpec(mask="hull"),
+    "both_eyes": CropSpec(eyes="both"),
+    "hull_both_eyes": CropSpec(mask="hull", eyes="both"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """One area cut out of one face.
+
+    Attributes:
+        area: which of the seven.
+        spec: how it was cut.
+        pixels: uint8 [size, size]; 0 means "not visible" (padding, outside the hulls or the picture), visible
+            pixels lie in 1..255.
+        box: float32 [4], the square (x0, y0, x1, y1) in pixels of the original picture.
+    """
+
+    area: Area
+    spec: CropSpec
+    pixels: UInt8
+    box: Float32
+
+    def __post_init__(self) -> None:
+        _check("Crop.pixels", self.pixels, (self.spec.size, self.spec.size), np.uint8)
+        _check("Crop.box", self.box, (4,), np.float32)
+
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One labelled face of a data set.
+
+    Attributes:
+        id: unique within the data set, stable over layouts (FER+: ``fer0000000``).
+        dataset: ``ferplus``, ``rafdb``, ``expw`` or the user's own name.
+        split: ``train``, ``validation`` or ``test``.
+        source: where the picture is: a file, or a member of a container (see ``datasets``).
+        box: float32 [4] (x0, y0, x1, y1): the face in the picture; None means the whole picture is the face.
+        label: the majority emotion.
+        votes: float32 [8], sums to 1: the vote distribution; one-hot where there are no votes.
+        majority: True when the label has more than half of all votes (FER+ authors' majority rule).
+    """
+
+    id: str
+    dataset: str
+    split: Split
+    source: Path | str
+    box: Float32 | None
+    label: Emotion
+    votes: Float32
+    majority: bool = True
+
+    def __post_init__(self) -> None:
+        _check("Sample.votes", self.votes, (N_EMOTIONS,), np.float32)
+        if abs(float(self.votes.sum()) - 1.0) > 1e-4:
+            raise ValueError(f"Sample.votes: expected a sum of 1, got {float(self.votes.sum()):.4f} ({self.id})")
+        if self.box is not None:
+            _check("Sample.box", self.box, (4,), np.float32)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A measured value with its 95% interval.
+
+    Attributes:
+        value: the point estimate.
+        low: lower bound.
+        high: upper bound.
+        n: how many samples it rests on.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __post_init__(self) -> None:
+        if not self.low - 1e-9 <= self.value <= self.high + 1e-9:
+            raise ValueError(f"Interval: expected low <= value <= high, got {self.low}, {self.value}, {self.high}")
+
+    def to_dict(self) -> dict[str, float | int]:
+        """Plain numbers, for JSON."""
+        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+
+    def __str__(self) -> str:
+        return f"{self.value:.0%} ({self.low:.0%} to {self.high:.0%})"
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What one network says of one area.
+
+    Attributes:
+        area: which of the seven.
+        logits: float32 [8], as the network gave them.
+        probabilities: float32 [8], calibrated, sum 1.
+        emotion: the most probable emotion.
+        authenticity: probability that ``emotion`` is right, with its 95% interval.
+        prediction_set: emotions that together hold the right one at the stated coverage; empty where not asked for.
+    """
+
+    area: Area
+    logits: Float32
+    probabilities: Float32
+    emotion: Emotion
+    authenticity: Interval
+    prediction_set: tuple[Emotion, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check("Prediction.logits", self.logits, (N_EMOTIONS,), np.float32)
+        _check("Prediction.probabilities", self.probabilities, (N_EMOTIONS,), np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, for JSON."""
+        return {
+            "area": self.area.value,
+            "emotion": self.emotion.value,
+            "authenticity": self.authenticity.to_dict(),
+            "probabilities": {e.value: float(p) for e, p in zip(EMOTIONS, self.probabilities, strict=True)},
+            "logits": {e.value: float(z) for e, z in zip(EMOTIONS, self.logits, strict=True)},
+            "prediction_set": [e.value for e in self.prediction_set],
+        }
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """How surely each part of a face is visible.
+
+    Attributes:
+        probability: per part, the probability (0..1) that it is visible.
+        visible: the parts taken as visible.
+        given: True when the user said so (``--area``) and nothing was measured.
+    """
+
+    probability: Mapping[Part, float]
+    visible: frozenset[Part]
+    given: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, for JSON."""
+        return {
+            "visible": [p.value for p in PARTS if p in self.visible],
+            "probability": {p.value: float(self.probability[p]) for p in PARTS},
+            "given": self.given,
+        }
+
+
+def hash_of(settings: Any) -> str:
+    """Twelve hexadecimal digits that change when anything in ``settings`` (JSON-like or a dataclass) changes."""
+    plain = asdict(settings) if hasattr(settings, "__dataclass_fields__") else settings
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+__all__ = [
+    "AREAS", "BASIC_AREAS", "EMOTIONS", "N_EMOTIONS", "PARTS", "PUBLISHED_SPEC", "SPLITS", "STUDY_SPECS",
+    "Area", "Crop", "CropSpec", "DetectorName", "Emotion", "Face", "Float32", "Float64", "Interval", "Part",
+    "Prediction", "Sample", "Split", "UInt8", "Visibility", "hash_of",
+]
