@@ -165,7 +165,7 @@ def cut(frame: Frame, area: Area, spec: CropSpec = PUBLISHED_SPEC, warp: Float64
     mask = _box_mask(square, box, spec.size) & _extent_mask(frame.extent, matrix, spec.size)
     if spec.mask == "hull":
         mask &= _hull_mask(landmarks, area, spec, square)
-    return np.maximum(pixels, 1).astype(np.uint8) * mask
+    return np.asarray(np.maximum(pixels, 1) * mask, np.uint8)
 
 
 def _box_mask(square: Float32, box: Float32, size: int) -> UInt8:
@@ -184,7 +184,7 @@ def _extent_mask(extent: Float32, matrix: Float64, size: int) -> UInt8:
     across = np.arange(size)
     xs = matrix[0, 0] * across[None, :] + matrix[0, 1] * across[:, None] + matrix[0, 2]
     ys = matrix[1, 0] * across[None, :] + matrix[1, 1] * across[:, None] + matrix[1, 2]
-    return ((xs >= low[0]) & (xs <= high[0]) & (ys >= low[1]) & (ys <= high[1])).astype(np.uint8)
+    return np.asarray(((xs >= low[0]) & (xs <= high[0]) & (ys >= low[1]) & (ys <= high[1])).astype(np.uint8), np.uint8)
 
 
 def _hull_mask(landmarks: Float32, area: Area, spec: CropSpec, square: Float32) -> UInt8:

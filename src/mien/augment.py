@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mien.areas import Frame, cut
-from mien.types import Area, CropSpec, Float64, UInt8
+from mien.types import Area, CropSpec, Float32, Float64, UInt8
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def random_crop(
     return pixels
 
 
-def _random_warp(landmarks: UInt8, strength: Augmentation, generator: np.random.Generator) -> Float64:
+def _random_warp(landmarks: Float32, strength: Augmentation, generator: np.random.Generator) -> Float64:
     angle = np.deg2rad(np.clip(generator.normal(0, 1), -2.5, 2.5) * strength.rotation)
     zoom = np.exp(generator.normal(0, strength.zoom)) if strength.zoom else 1.0
     aspect = np.exp(generator.normal(0, strength.zoom / 2)) if strength.zoom else 1.0
@@ -84,8 +84,8 @@ def _disturbed(pixels: UInt8, strength: Augmentation, generator: np.random.Gener
     side = pixels.shape[0]
     if roll[0] < strength.resolution:
         small = round(side * generator.uniform(0.4, 0.9))
-        pixels = cv2.resize(pixels, (small, small), interpolation=cv2.INTER_AREA)
-        pixels = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_LINEAR)
+        reduced = cv2.resize(pixels, (small, small), interpolation=cv2.INTER_AREA)
+        pixels = np.asarray(cv2.resize(reduced, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
     if roll[1] < strength.light:
         ramp = np.linspace(-0.5, 0.5, side, dtype=np.float32) * generator.normal(0, 0.25)
         gamma = np.float32(np.exp(generator.normal(0, 0.3)))
@@ -97,8 +97,8 @@ def _disturbed(pixels: UInt8, strength: Augmentation, generator: np.random.Gener
     if roll[3] < strength.jpeg:
         quality = int(generator.integers(25, 90))
         _, coded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        pixels = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
-    return pixels.astype(np.uint8, copy=False)
+        pixels = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.uint8)
+    return pixels
 
 
 def _erased(pixels: UInt8, generator: np.random.Generator) -> UInt8:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -59,23 +60,23 @@ class FaceCache:
     @cached_property
     def frames(self) -> UInt8:
         """uint8 [N, 96, 96]."""
-        return np.load(self.folder / "frames.npy", mmap_mode="r")
+        return cast(UInt8, np.load(self.folder / "frames.npy", mmap_mode="r"))
 
     @cached_property
     def landmarks(self) -> Float32:
         """float32 [N, 68, 2], pixels of the frame."""
-        return np.load(self.folder / "landmarks.npy", mmap_mode="r")
+        return cast(Float32, np.load(self.folder / "landmarks.npy", mmap_mode="r"))
 
     @cached_property
     def extents(self) -> Float32:
         """float32 [N, 4], pixels of the frame."""
-        return np.load(self.folder / "extents.npy", mmap_mode="r")
+        return cast(Float32, np.load(self.folder / "extents.npy", mmap_mode="r"))
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
         """int64 [N], index of the label in the canonical order."""
         order = {emotion.value: i for i, emotion in enumerate(EMOTIONS)}
-        return self.index["label"].map(order).to_numpy(np.int64)
+        return np.asarray(self.index["label"].map(order), np.int64)
 
     @cached_property
     def votes(self) -> Float32:

@@ -65,7 +65,7 @@ def predict(
     tables = []
     for area in areas:
         if progress:
-            progress(f"{area.title}: {len(rows)} faces")
+            progress(f"{area.words}: {len(rows)} faces")
         spec = models.entry(area).spec
         logits = models.logits(area, crops_of(cache, rows, area, spec))
         tables.append(table_of(cache, rows, area, spec, logits, models.network, -1))
@@ -80,4 +80,4 @@ def logits_of(table: pd.DataFrame) -> Float32:
 def labels_of(table: pd.DataFrame) -> npt.NDArray[np.int64]:
     """int64 [N], index of the label in the canonical order."""
     order = {emotion.value: i for i, emotion in enumerate(EMOTIONS)}
-    return table["label"].map(order).to_numpy(np.int64)
+    return np.asarray(table["label"].map(order), np.int64)

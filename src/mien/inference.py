@@ -128,7 +128,8 @@ class Models:
         """
         entry = self.entry(area)
         views = [crops, crops[:, :, ::-1]] if entry.flip else [crops]
-        return np.mean([self._run(entry, area, view, batch) for view in views], axis=0) + entry.logit_bias
+        mean = np.mean([self._run(entry, area, view, batch) for view in views], axis=0) + entry.logit_bias
+        return np.asarray(mean, np.float32)
 
     def _run(self, entry: ModelEntry, area: Area, crops: UInt8, batch: int) -> Float32:
         session = self._session(entry)

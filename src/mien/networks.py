@@ -68,7 +68,8 @@ class VGG(nn.Module):
         x = normalize_crops(crops)
         for block in self.blocks[:-1]:
             x = F.max_pool2d(block(x), 2)
-        return self.classifier(self.dropout(_last_pool(self.blocks[-1](x)).flatten(1)))
+        logits: Tensor = self.classifier(self.dropout(_last_pool(self.blocks[-1](x)).flatten(1)))
+        return logits
 
 
 class AnyAreaVGG(VGG):
@@ -79,9 +80,10 @@ class AnyAreaVGG(VGG):
 
     def __init__(self, classes: int = N_EMOTIONS, dropout: float = 0.0) -> None:
         super().__init__(classes, dropout)
-        self.films = nn.ModuleList(nn.Linear(3, 2 * filters[-1], bias=False) for filters in VGG_BLOCKS)
-        for film in self.films:
+        films = [nn.Linear(3, 2 * filters[-1], bias=False) for filters in VGG_BLOCKS]
+        for film in films:
             nn.init.zeros_(film.weight)
+        self.films = nn.ModuleList(films)
 
     def forward(self, crops: Tensor, parts: Tensor) -> Tensor:  # type: ignore[override]
         """crops uint8 [N, S, S] and parts float32 [N, 3] (eyes, nose, mouth: 1 visible) -> logits [N, classes]."""
@@ -90,7 +92,8 @@ class AnyAreaVGG(VGG):
             scale, shift = film(parts).chunk(2, dim=1)
             x = block(x) * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
             x = F.max_pool2d(x, 2) if depth < len(self.blocks) - 1 else _last_pool(x)
-        return self.classifier(self.dropout(x.flatten(1)))
+        logits: Tensor = self.classifier(self.dropout(x.flatten(1)))
+        return logits
 
 
 class DenseLayer(nn.Module):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 from mien.areas import cut
 from mien.augment import PUBLISHED_AUGMENTATION, Augmentation, at_resolution, random_crop
 from mien.cache import FaceCache
-from mien.networks import NetworkName, build
+from mien.networks import AnyAreaVGG, DenseNetBC, NetworkName, build
 from mien.types import AREAS, PARTS, Area, CropSpec, Split, hash_of
 
 ANY_AREA_WEIGHTS = {
@@ -174,7 +173,7 @@ class _Data:
             ]
             targets = self.targets[rows]
             if teacher is not None:
-                column = [a.index if teacher.shape[1] > 1 else 0 for a in areas]
+                column = [a.position if teacher.shape[1] > 1 else 0 for a in areas]
                 taught = torch.from_numpy(np.asarray(teacher[rows, column])).softmax(dim=1)
                 targets = (1 - self.config.teacher_weight) * targets + self.config.teacher_weight * taught
             yield torch.from_numpy(np.stack(crops)), parts_of(areas), targets
@@ -188,7 +187,7 @@ class _Data:
 
 
 def _teacher(config: TrainConfig) -> npt.NDArray[np.float32] | None:
-    return np.load(os.path.expanduser(config.teacher), mmap_mode="r") if config.teacher else None
+    return np.load(Path(config.teacher).expanduser(), mmap_mode="r") if config.teacher else None
 
 
 def steps_of(faces: int, batch: int, share: float) -> int:
@@ -214,13 +213,13 @@ def epochs_of(stages: tuple[tuple[float, int], ...]) -> list[tuple[float, int]]:
 
 def forward(network: nn.Module, crops: Tensor, parts: Tensor) -> Tensor:
     """Logits float32 [N, 8] of any of the three networks."""
-    from mien.networks import AnyAreaVGG, DenseNetBC
-
     if isinstance(network, AnyAreaVGG):
-        return network(crops, parts).float()
-    if isinstance(network, DenseNetBC):
-        return network(crops)[0].float()
-    return network(crops).float()
+        logits = network(crops, parts)
+    elif isinstance(network, DenseNetBC):
+        logits = network(crops)[0]
+    else:
+        logits = network(crops)
+    return cast(Tensor, logits).float()
 
 
 def train(
@@ -246,7 +245,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1))
     torch.manual_seed(config.seed)
-    network = build(config.network, config.dropout).to(memory_format=torch.channels_last)
+    network = build(config.network, config.dropout)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     final = folder / "model.safetensors"
     if not final.is_file():
         _Run(_Data.load(cache, config), network, folder, progress).go(stop_after)
@@ -289,7 +289,7 @@ class _Run:
         }  # fmt: skip
         scratch = self.state_file.with_suffix(".tmp")
         torch.save(state, scratch)
-        os.replace(scratch, self.state_file)
+        scratch.replace(self.state_file)
 
     def go(self, stop_after: int) -> None:
         first = self.epoch
@@ -301,7 +301,7 @@ class _Run:
             self._one_epoch(*self.plan[self.epoch])
         kept = self.folder / "best.safetensors"
         if self.config.keep == "best" and kept.is_file():
-            os.replace(kept, self.folder / "model.safetensors")
+            kept.replace(self.folder / "model.safetensors")
         else:
             self._write_weights(self.folder / "model.safetensors")
         self.state_file.unlink(missing_ok=True)
@@ -310,7 +310,7 @@ class _Run:
         weights = self.averaged if self.config.average else self.network.state_dict()
         scratch = path.with_suffix(".tmp")
         save_file({k: v.contiguous() for k, v in weights.items()}, scratch)
-        os.replace(scratch, path)
+        scratch.replace(path)
 
     def _one_epoch(self, share: float, side: int) -> None:
         start, losses = time.monotonic(), []
@@ -322,7 +322,7 @@ class _Run:
                 logits = forward(self.network, crops, parts)
             loss = F.cross_entropy(logits.float(), targets)
             self.optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             self.done += 1
             self._average()

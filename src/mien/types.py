@@ -40,8 +40,8 @@ class Emotion(StrEnum):
     CONTEMPT = "contempt"
 
     @property
-    def index(self) -> int:
-        """Position in the canonical order, 0..7."""
+    def position(self) -> int:
+        """Place in the canonical order, 0..7."""
         return EMOTIONS.index(self)
 
 
@@ -72,8 +72,8 @@ class Area(StrEnum):
     WHOLE_FACE = "whole_face"
 
     @property
-    def index(self) -> int:
-        """Position in the canonical order, 0..6: the second axis of every crop array."""
+    def position(self) -> int:
+        """Place in the canonical order, 0..6: the second axis of every crop array."""
         return AREAS.index(self)
 
     @property
@@ -82,9 +82,9 @@ class Area(StrEnum):
         return _AREA_PARTS[self]
 
     @property
-    def title(self) -> str:
+    def words(self) -> str:
         """Words for people: ``nose_mouth`` -> ``nose and mouth``."""
-        return _AREA_TITLES[self]
+        return _AREA_WORDS[self]
 
     @classmethod
     def of(cls, parts: Iterable[Part]) -> Area:
@@ -111,7 +111,7 @@ _AREA_PARTS: dict[Area, frozenset[Part]] = {
     Area.MOUTH_EYES: frozenset({Part.MOUTH, Part.EYES}),
     Area.WHOLE_FACE: frozenset(Part),
 }
-_AREA_TITLES: dict[Area, str] = {
+_AREA_WORDS: dict[Area, str] = {
     Area.MOUTH: "mouth",
     Area.NOSE: "nose",
     Area.EYES: "eyes",
@@ -368,7 +368,28 @@ def hash_of(settings: Any) -> str:
 
 
 __all__ = [
-    "AREAS", "BASIC_AREAS", "EMOTIONS", "N_EMOTIONS", "PARTS", "PUBLISHED_SPEC", "SPLITS", "STUDY_SPECS",
-    "Area", "Crop", "CropSpec", "DetectorName", "Emotion", "Face", "Float32", "Float64", "Interval", "Part",
-    "Prediction", "Sample", "Split", "UInt8", "Visibility", "hash_of",
+    "AREAS",
+    "BASIC_AREAS",
+    "EMOTIONS",
+    "N_EMOTIONS",
+    "PARTS",
+    "PUBLISHED_SPEC",
+    "SPLITS",
+    "STUDY_SPECS",
+    "Area",
+    "Crop",
+    "CropSpec",
+    "DetectorName",
+    "Emotion",
+    "Face",
+    "Float32",
+    "Float64",
+    "Interval",
+    "Part",
+    "Prediction",
+    "Sample",
+    "Split",
+    "UInt8",
+    "Visibility",
+    "hash_of",
 ]

@@ -72,7 +72,7 @@ def _majority_rule(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     cleaned = np.where(counts <= 1, 0, counts)
     best = cleaned.argmax(axis=1)
     most = cleaned.max(axis=1)
-    return (best < N_EMOTIONS) & (most > 0.5 * cleaned.sum(axis=1))
+    return np.asarray((best < N_EMOTIONS) & (most > 0.5 * cleaned.sum(axis=1)), bool)
 
 
 def carve_validation(labels: npt.NDArray[np.int64], fraction: float, seed: int) -> npt.NDArray[np.bool_]:
