@@ -1,0 +1,259 @@
+"""Finished trainings -> a folder of ONNX models with manifest. Needs torch and onnx (extra ``train``).
+
+The steps: export in fp32, quantise where asked (static int8, calibrated on training crops), choose each area's logit
+bias on validation, write ``manifest.json``. Nothing here reads the test split.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mien import metrics
+from mien.cache import FaceCache
+from mien.evaluate import crops_of, labels_of, logits_of, predict
+from mien.inference import Models
+from mien.networks import to_onnx
+from mien.train import Trained
+from mien.types import AREAS, EMOTIONS, PARTS, Area, CropSpec, Float32
+
+Precision = Literal["fp32", "int8"]
+STRENGTHS = tuple(round(0.1 * step, 1) for step in range(11))
+"""Strengths of logit adjustment that are tried on validation."""
+
+
+@dataclass(frozen=True)
+class ReleaseConfig:
+    """How trainings become shipped models.
+
+    Attributes:
+        precision: of the area networks: ``fp32``, or ``int8`` (static, per channel).
+        flip: average logits with the mirror image.
+        accuracy_cost: share of validation accuracy that may be given up for macro recall by logit adjustment.
+    """
+
+    precision: Precision = "int8"
+    flip: bool = True
+    accuracy_cost: float = 0.005
+
+
+def export(trained: Trained, path: Path, precision: Precision, cache: FaceCache) -> str:
+    """Write one network as ONNX and return its SHA-256.
+
+    Args:
+        trained: a finished training.
+        path: the ONNX file to write.
+        precision: ``int8`` quantises convolutions and the classifier; normalisation stays in float.
+        cache: training crops for the quantiser's ranges.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if precision == "fp32":
+        to_onnx(trained.network, path)
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            plain = Path(scratch) / "plain.onnx"
+            to_onnx(trained.network, plain)
+            _quantise(plain, path, trained, cache)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _quantise(plain: Path, path: Path, trained: Trained, cache: FaceCache) -> None:
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    ready = plain.with_name("ready.onnx")
+    quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
+    quantize_static(
+        str(ready),
+        str(path),
+        _CalibrationCrops(trained, cache),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=["Conv", "MaxPool", "Gemm"],
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        calibrate_method=CalibrationMethod.MinMax,
+    )
+
+
+class _CalibrationCrops:
+    """onnxruntime's CalibrationDataReader over 512 training crops."""
+
+    def __init__(self, trained: Trained, cache: FaceCache, faces: int = 512, batch: int = 64) -> None:
+        rows = np.random.default_rng(0).permutation(cache.rows("train"))[:faces]
+        spec = CropSpec.from_key(trained.config.spec)
+        anyarea = trained.config.network == "anyarea"
+        areas = list(AREAS) if anyarea else [Area(trained.config.area)]
+        self._feeds = self._feeds_of(cache, np.sort(rows), areas, spec, anyarea, batch)
+
+    @staticmethod
+    def _feeds_of(
+        cache: FaceCache, rows: npt.NDArray[np.int64], areas: list[Area], spec: CropSpec, anyarea: bool, batch: int
+    ) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(rows), batch):
+            area = areas[(start // batch) % len(areas)]
+            crops = crops_of(cache, rows[start : start + batch], area, spec)
+            feed: dict[str, Any] = {"crops": crops}
+            if anyarea:
+                bits = np.array([[float(p in area.parts) for p in PARTS]], np.float32)
+                feed["parts"] = np.repeat(bits, len(crops), axis=0)
+            yield feed
+
+    def get_next(self) -> dict[str, Any] | None:
+        """Next feed, or None at the end."""
+        return next(self._feeds, None)
+
+
+@dataclass(frozen=True)
+class TradeOff:
+    """Accuracy and macro recall on validation at each strength of logit adjustment, and the strength chosen.
+
+    Attributes:
+        rows: one dict a strength: strength, accuracy, macro_recall, emotions_said (how many of the eight).
+        strength: the chosen one.
+        bias: float32 [8], added to the logits.
+    """
+
+    rows: list[dict[str, float]]
+    strength: float
+    bias: Float32
+
+
+def choose_bias(
+    logits: Float32, labels: npt.NDArray[np.int64], prior: npt.NDArray[np.floating], accuracy_cost: float
+) -> TradeOff:
+    """Logit adjustment (Menon et al. 2021) after training, chosen on validation.
+
+    Among the strengths that cost at most ``accuracy_cost`` of accuracy against the best, the one with the highest
+    macro recall.
+
+    Args:
+        logits: float32 [N, 8] on validation, without bias.
+        labels: int64 [N].
+        prior: [8], share of each emotion in training.
+        accuracy_cost: 0..1.
+    """
+    rows, biases = [], []
+    for strength in STRENGTHS:
+        bias = -strength * np.log(prior)
+        bias = (bias - bias.mean()).astype(np.float32)
+        said = (logits + bias).argmax(axis=1)
+        rows.append({
+            "strength": strength, "accuracy": metrics.accuracy(labels, said).value,
+            "macro_recall": metrics.macro_recall(labels, said), "emotions_said": float(len(np.unique(said))),
+        })  # fmt: skip
+        biases.append(bias)
+    floor = max(r["accuracy"] for r in rows) - accuracy_cost
+    best = max((i for i, r in enumerate(rows) if r["accuracy"] >= floor), key=lambda i: rows[i]["macro_recall"])
+    return TradeOff(rows, rows[best]["strength"], biases[best])
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The folder's manifest, or a fresh one."""
+    path = folder / "manifest.json"
+    if path.is_file():
+        manifest: dict[str, Any] = json.loads(path.read_text())
+        return manifest
+    return {"version": "1", "dataset": "", "default": "", "networks": {}}
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Replace the manifest in one step."""
+    scratch = folder / "manifest.tmp"
+    scratch.write_text(json.dumps(manifest, indent=1) + "\n")
+    scratch.replace(folder / "manifest.json")
+
+
+def release(
+    cache: FaceCache,
+    trainings: list[Trained],
+    out: Path,
+    config: ReleaseConfig | None = None,
+    progress: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Export trainings into a models folder, choosing each area's logit bias on validation.
+
+    What the folder already holds for other areas and networks stays.
+
+    Args:
+        cache: the data set they were trained on.
+        trainings: finished; a VGG for an area, a DenseNet for visualisation, or an any-area network.
+        out: the models folder.
+        config: how.
+        progress: gets one line a step.
+
+    Returns:
+        The manifest.
+    """
+    config = config or ReleaseConfig()
+    out.mkdir(parents=True, exist_ok=True)
+    manifest = read_manifest(out)
+    manifest["dataset"] = str(cache.index["dataset"].iloc[0])
+    for trained in trainings:
+        _add(manifest, cache, trained, out, config, progress)
+    write_manifest(out, manifest)
+    for trained in trainings:
+        if trained.config.network != "densenet":
+            _adjust(manifest, cache, trained, out, config, progress)
+    manifest["default"] = _default(manifest)
+    write_manifest(out, manifest)
+    return manifest
+
+
+def _add(
+    manifest: dict[str, Any], cache: FaceCache, trained: Trained, out: Path, config: ReleaseConfig,
+    progress: Callable[[str], None],
+) -> None:  # fmt: skip
+    network = trained.config.network
+    name = f"{network}.onnx" if network != "vgg" else f"vgg-{trained.config.area}.onnx"
+    precision: Precision = "fp32" if network == "densenet" else config.precision
+    digest = export(trained, out / name, precision, cache)
+    progress(f"{name}: {precision}, {(out / name).stat().st_size / 1e6:.1f} MB")
+    entry = {
+        "file": name, "sha256": digest, "spec": trained.config.spec, "precision": precision,
+        "flip": config.flip and network != "densenet", "logit_bias": [0.0] * len(EMOTIONS),
+        "run": trained.folder.name, "training": trained.config.to_dict(),
+    }  # fmt: skip
+    if network == "densenet":
+        manifest["visualisation"] = entry
+        return
+    areas = AREAS if network == "anyarea" else (Area(trained.config.area),)
+    manifest["networks"].setdefault(network, {}).update({area.value: dict(entry) for area in areas})
+    manifest["default"] = network
+
+
+def _adjust(
+    manifest: dict[str, Any], cache: FaceCache, trained: Trained, out: Path, config: ReleaseConfig,
+    progress: Callable[[str], None],
+) -> None:  # fmt: skip
+    network = trained.config.network
+    areas = AREAS if network == "anyarea" else (Area(trained.config.area),)
+    prior = cache.votes[cache.rows("train")].mean(axis=0)
+    models = Models(out, network)
+    for area in areas:
+        table = predict(cache, models, "validation", (area,))
+        trade = choose_bias(logits_of(table), labels_of(table), prior, config.accuracy_cost)
+        entry = manifest["networks"][network][area.value]
+        entry["logit_bias"] = [round(float(b), 5) for b in trade.bias]
+        entry["trade_off"] = {"strength": trade.strength, "validation": trade.rows}
+        plain, chosen = trade.rows[0], next(r for r in trade.rows if r["strength"] == trade.strength)
+        progress(
+            f"{network} {area.value}: validation accuracy {plain['accuracy']:.4f} -> {chosen['accuracy']:.4f}, "
+            f"macro recall {plain['macro_recall']:.4f} -> {chosen['macro_recall']:.4f} at strength {trade.strength}"
+        )
+
+
+def _default(manifest: dict[str, Any]) -> str:
+    """The separate networks when all seven are there, else the any-area network."""
+    complete = [name for name, entries in manifest["networks"].items() if len(entries) == len(AREAS)]
+    if "default_choice" in manifest and manifest["default_choice"] in complete:
+        return str(manifest["default_choice"])
+    return "vgg" if "vgg" in complete else (complete[0] if complete else next(iter(manifest["networks"])))
