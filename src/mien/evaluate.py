@@ -19,11 +19,13 @@ logit_<emotion>  float32  eight columns in canonical order
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mien import metrics
 from mien.areas import cut
 from mien.cache import FaceCache
 from mien.inference import Models
@@ -81,3 +83,53 @@ def labels_of(table: pd.DataFrame) -> npt.NDArray[np.int64]:
     """int64 [N], index of the label in the canonical order."""
     order = {emotion.value: i for i, emotion in enumerate(EMOTIONS)}
     return np.asarray(table["label"].map(order), np.int64)
+
+
+def summary(table: pd.DataFrame, probabilities: Float32 | None = None) -> dict[str, Any]:
+    """Every measure of one area's PredictionTable, for one selection.
+
+    Args:
+        table: rows of one area.
+        probabilities: [N, 8], calibrated; None takes the softmax of the logits.
+
+    Returns:
+        n, accuracy, macro_recall, recall per emotion (each with interval), ece, brier, log_loss, and the confusion
+        matrix (rows are labels).
+    """
+    labels, logits = labels_of(table), logits_of(table)
+    spread = metrics.softmax(logits) if probabilities is None else probabilities
+    said = spread.argmax(axis=1)
+    recalls = metrics.recalls(labels, said)
+    return {
+        "n": len(table),
+        "accuracy": metrics.accuracy(labels, said).to_dict(),
+        "macro_recall": metrics.macro_recall(labels, said),
+        "recall": {e.value: r.to_dict() for e, r in zip(EMOTIONS, recalls, strict=True)},
+        "emotions_said": [EMOTIONS[i].value for i in np.unique(said)],
+        "ece": metrics.expected_calibration_error(labels, spread),
+        "brier": metrics.brier(labels, spread),
+        "log_loss": metrics.log_loss(labels, spread),
+        "confusion_matrix": metrics.confusion_matrix(labels, said).tolist(),
+    }
+
+
+SELECTIONS = ("paper", "majority")
+"""The paper's rule (every row), and the FER+ authors' majority rule (rows that both rules keep)."""
+
+
+def summaries(table: pd.DataFrame, calibrate: Callable[[Area, Float32], Float32] | None = None) -> dict[str, Any]:
+    """:func:`summary` of every area and both selections: ``result[area][selection]``.
+
+    Args:
+        table: a PredictionTable.
+        calibrate: area and logits [N, 8] -> probabilities [N, 8]; None is the plain softmax.
+    """
+    result: dict[str, Any] = {}
+    for name, rows in table.groupby("area", sort=False):
+        area = Area(str(name))
+        result[area.value] = {}
+        for selection in SELECTIONS:
+            kept = rows if selection == "paper" else rows[rows["majority"]]
+            spread = None if calibrate is None else calibrate(area, logits_of(kept))
+            result[area.value][selection] = summary(kept, spread)
+    return result

@@ -6,6 +6,7 @@ inference cannot disagree.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -187,13 +188,15 @@ def to_onnx(network: nn.Module, path: Path, size: int = 64) -> None:
         example = (crops, torch.ones(2, 3))  # type: ignore[assignment]
     if isinstance(network, DenseNetBC):
         names_out += ["class_maps", "features"]
-    torch.onnx.export(
-        network,
-        example,
-        str(path),
-        input_names=names_in,
-        output_names=names_out,
-        dynamic_axes={name: {0: "batch"} for name in names_in + names_out},
-        opset_version=17,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of the fixed input size, and of its own deprecation
+        torch.onnx.export(
+            network,
+            example,
+            str(path),
+            input_names=names_in,
+            output_names=names_out,
+            dynamic_axes={name: {0: "batch"} for name in names_in + names_out},
+            opset_version=17,
+            dynamo=False,
+        )

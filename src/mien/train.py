@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from mien.areas import cut
 from mien.augment import PUBLISHED_AUGMENTATION, Augmentation, at_resolution, random_crop
 from mien.cache import FaceCache
+from mien.errors import ModelError
 from mien.networks import AnyAreaVGG, DenseNetBC, NetworkName, build
 from mien.types import AREAS, PARTS, Area, CropSpec, Split, hash_of
 
@@ -121,6 +122,21 @@ class Trained:
     folder: Path
     config: TrainConfig
     network: nn.Module
+
+
+def load(folder: Path | str) -> Trained:
+    """A finished training from its run folder.
+
+    Raises:
+        ModelError: the folder holds no finished training.
+    """
+    folder = Path(folder).expanduser()
+    if not (folder / "model.safetensors").is_file() or not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} holds no finished training (model.safetensors and config.json)")
+    config = TrainConfig.from_dict(json.loads((folder / "config.json").read_text()))
+    network = build(config.network, config.dropout)
+    network.load_state_dict(load_file(folder / "model.safetensors"))
+    return Trained(folder, config, network.eval())
 
 
 @dataclass
@@ -246,7 +262,8 @@ def train(
     (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1))
     torch.manual_seed(config.seed)
     network = build(config.network, config.dropout)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if config.network != "densenet":  # batch norm over the DenseNet's many channels is 1.6 times faster without
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     final = folder / "model.safetensors"
     if not final.is_file():
         _Run(_Data.load(cache, config), network, folder, progress).go(stop_after)

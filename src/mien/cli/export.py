@@ -1,0 +1,38 @@
+"""``mien export``: finished trainings -> a folder of ONNX models."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mien.errors import MissingExtraError, UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder with model.safetensors")
+    parser.add_argument("--cache", type=Path, required=True, help="the prepared data set they were trained on")
+    parser.add_argument("--out", type=Path, required=True, help="the models folder; what it already holds stays")
+    parser.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="of the area networks")
+    parser.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
+    parser.add_argument(
+        "--accuracy-cost", type=float, default=0.005, metavar="SHARE",
+        help="validation accuracy that may be given up for macro recall (default 0.005)",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export and write the manifest."""
+    try:
+        from mien.release import ReleaseConfig, release
+        from mien.train import load
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", "train", "mien export") from error
+    from mien.cache import FaceCache
+
+    if not 0 <= args.accuracy_cost <= 1:
+        raise UsageError(f"--accuracy-cost is a share between 0 and 1, got {args.accuracy_cost}")
+    config = ReleaseConfig(args.precision, not args.no_flip, args.accuracy_cost)
+    manifest = release(FaceCache.open(args.cache), [load(folder) for folder in args.runs], args.out, config)
+    print(f"{args.out}: default network {manifest['default']}")
+    return 0
