@@ -168,11 +168,16 @@ class Models:
     def _session(self, entry: ModelEntry) -> ort.InferenceSession:
         with self._lock:
             if entry.path not in self._sessions:
-                self._sessions[entry.path] = _open(entry, self._threads)
+                self._sessions[entry.path] = open_session(entry, self._threads)
             return self._sessions[entry.path]
 
 
-def _open(entry: ModelEntry, threads: int) -> ort.InferenceSession:
+def open_session(entry: ModelEntry, threads: int) -> ort.InferenceSession:
+    """An ONNX session of one file.
+
+    Raises:
+        ModelError: the file is missing, or is not the one whose hash the manifest gives.
+    """
     try:
         content = entry.path.read_bytes()
     except OSError as error:
