@@ -84,8 +84,15 @@ def _as_array(boxes: Any) -> Float32:
     return np.array([[b.left(), b.top(), b.right(), b.bottom()] for b in boxes], np.float32).reshape(-1, 4)
 
 
+_BOX_JITTER: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.05, 0.0), (-0.05, 0.0), (0.0, 0.05), (0.0, -0.05))
+
+
 def predict_landmarks(gray: UInt8, box: Float32) -> Float32:
-    """dlib's 68 landmarks in a box.
+    """dlib's 68 landmarks in a detector's box, steadied.
+
+    The predictor's answer moves with its box. So a first answer gives a better box, and the landmarks are the mean
+    over five boxes around it. Measured on FER+ (docs/LOG.md): the distance between a face's landmarks and those of its
+    mirror image falls from 1.2% to 0.9% of the face size (90th percentile: 2.0% to 1.3%), for 3 ms more.
 
     Args:
         gray: uint8 [H, W].
@@ -94,10 +101,25 @@ def predict_landmarks(gray: UInt8, box: Float32) -> Float32:
     Returns:
         float32 [68, 2], (x, y) in pixels.
     """
+    better = _box_around(_predict_once(gray, box))
+    side = better[2:] - better[:2]
+    shifted = (better + np.tile(np.array(offset) * side, 2) for offset in _BOX_JITTER)
+    return np.asarray(np.mean([_predict_once(gray, b) for b in shifted], axis=0), np.float32)
+
+
+def _predict_once(gray: UInt8, box: Float32) -> Float32:
     import dlib
 
     shape = _predictor()(gray, dlib.rectangle(*(round(float(v)) for v in box)))
     return np.array([[p.x, p.y] for p in shape.parts()], np.float32)
+
+
+def _box_around(landmarks: Float32) -> Float32:
+    """The box in which dlib's HOG detector would see these landmarks: its mean place and size over FER+."""
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    size = float(np.sqrt(np.prod(np.maximum(high - low, 1.0))))
+    centre = (low + high) / 2 + np.array([0.0, -0.067]) * size
+    return np.concatenate([centre - 0.54 * size, centre + 0.54 * size]).astype(np.float32)
 
 
 def _resized(gray: UInt8, scale: float) -> UInt8:
