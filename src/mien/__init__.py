@@ -1,1 +1,48 @@
-"""mien: which parts of a face tell which emotion."""
+"""mien: emotions from faces that are only partly visible, and how far each answer can be trusted.
+
+::
+
+    from mien import Analyzer
+
+    for answer in Analyzer().analyze("photo.jpg"):
+        print(answer.emotion, answer.fused.authenticity)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mien.analyze import Analyzer
+    from mien.answers import Answer, Answers, Heatmap
+    from mien.errors import MienError
+    from mien.types import Area, Emotion, Face, Interval, Part, Prediction, Visibility
+
+_HOMES = {
+    "Analyzer": "analyze", "Answer": "answers", "Answers": "answers", "Heatmap": "answers", "MienError": "errors",
+    "Area": "types", "Emotion": "types", "Face": "types", "Interval": "types", "Part": "types",
+    "Prediction": "types", "Visibility": "types",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Names are imported when first used, so that ``mien --help`` needs no network runtime."""
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(f"mien.{_HOMES[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("mien")
+    raise AttributeError(f"module 'mien' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*_HOMES, "__version__"])
+
+
+__all__ = [
+    "Analyzer", "Answer", "Answers", "Area", "Emotion", "Face", "Heatmap", "Interval", "MienError", "Part",
+    "Prediction", "Visibility",
+]  # fmt: skip

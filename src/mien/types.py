@@ -24,7 +24,7 @@ import numpy.typing as npt
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
-DetectorName = Literal["hog", "cnn", "frame", "given"]
+DetectorName = Literal["hog", "cnn", "frame", "given", "track"]
 
 
 class Emotion(StrEnum):
@@ -138,7 +138,8 @@ class Face:
     Attributes:
         box: float32 [4], the detector's bounding box (x0, y0, x1, y1) in pixels of the picture.
         landmarks: float32 [68, 2], dlib's 68 points as (x, y) in pixels of the picture; may leave the picture.
-        detector: ``hog`` or ``cnn`` (dlib's), ``frame`` (none found one; the whole frame was taken), ``given``.
+        detector: ``hog`` or ``cnn`` (dlib's), ``frame`` (none found one; the whole frame was taken), ``given``,
+            ``track`` (followed from the frame before, in video).
         score: the detector's own confidence; not comparable between detectors. 0 for ``frame`` and ``given``.
     """
 
@@ -255,6 +256,7 @@ class Sample:
         label: the majority emotion.
         votes: float32 [8], sums to 1: the vote distribution; one-hot where there are no votes.
         majority: True when the label has more than half of all votes (FER+ authors' majority rule).
+        published: True when the paper's own selection keeps it; a FER+ face may be kept by one rule and not the other.
     """
 
     id: str
@@ -265,6 +267,7 @@ class Sample:
     label: Emotion
     votes: Float32
     majority: bool = True
+    published: bool = True
 
     def __post_init__(self) -> None:
         _check("Sample.votes", self.votes, (N_EMOTIONS,), np.float32)
@@ -311,7 +314,8 @@ class Prediction:
         logits: float32 [8], as the network gave them.
         probabilities: float32 [8], calibrated, sum 1.
         emotion: the most probable emotion.
-        authenticity: probability that ``emotion`` is right, with its 95% interval.
+        authenticity: probability that ``emotion`` is right, with its 95% interval; None where these networks were
+            never calibrated (``mien calibrate``).
         prediction_set: emotions that together hold the right one at the stated coverage; empty where not asked for.
     """
 
@@ -319,7 +323,7 @@ class Prediction:
     logits: Float32
     probabilities: Float32
     emotion: Emotion
-    authenticity: Interval
+    authenticity: Interval | None
     prediction_set: tuple[Emotion, ...] = ()
 
     def __post_init__(self) -> None:
@@ -331,7 +335,7 @@ class Prediction:
         return {
             "area": self.area.value,
             "emotion": self.emotion.value,
-            "authenticity": self.authenticity.to_dict(),
+            "authenticity": None if self.authenticity is None else self.authenticity.to_dict(),
             "probabilities": {e.value: float(p) for e, p in zip(EMOTIONS, self.probabilities, strict=True)},
             "logits": {e.value: float(z) for e, z in zip(EMOTIONS, self.logits, strict=True)},
             "prediction_set": [e.value for e in self.prediction_set],

@@ -1,0 +1,302 @@
+"""Photo -> answers: load, find faces, cut areas, ask the networks, calibrate, fuse. Never reaches torch.
+
+::
+
+    from mien import Analyzer
+
+    answers = Analyzer().analyze("photo.jpg")   # path, bytes, array (RGB) or Pillow image
+    for answer in answers:                      # one a face, largest first
+        print(answer.emotion, answer.fused.authenticity)
+    answers.to_frame()                          # pandas, one row a face
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mien import fusion, images, landmarks
+from mien.answers import Answer, Answers, Heatmap
+from mien.areas import Frame, bounding_box, cut, frame_of, square_of
+from mien.authenticity import Calibration, softmax
+from mien.contribution import photo_contribution
+from mien.errors import ModelError, UsageError
+from mien.fusion import Fusion
+from mien.images import ImageSource, Limits
+from mien.inference import SHIPPED, ModelEntry, Models, shipped_models
+from mien.types import (
+    EMOTIONS,
+    PARTS,
+    PUBLISHED_SPEC,
+    Area,
+    CropSpec,
+    Emotion,
+    Face,
+    Float32,
+    Part,
+    Prediction,
+    UInt8,
+    Visibility,
+)
+from mien.visibility import VisibilityModel
+
+AreaChoice = Area | Part | str | Iterable[Area | Part | str]
+"""An area or parts that are visible: ``"mouth"``, ``Area.NOSE_EYES``, ``["eyes", "mouth"]``."""
+MEASURED_FACE_SIZE = (24.0, 512.0)
+"""``Face.size`` in pixels between which accuracy was measured, where the models' manifest does not say."""
+
+
+class Analyzer:
+    """Finds the faces of photos and says what each area tells, and how far that can be trusted.
+
+    Models are loaded at the first use, and one Analyzer may serve many threads.
+
+    Args:
+        models: folder of models with a manifest.json, or an opened :class:`~mien.inference.Models`; None is the one
+            in the package.
+        detector: ``auto`` (HOG, then CNN where HOG finds none), ``hog`` or ``cnn``.
+        network: ``vgg`` or ``anyarea``; None is the models' default.
+        area: the parts that are visible, where the user knows; None finds out for each face.
+        heatmap: also compute the class map of each answer.
+        coverage: also give prediction sets that hold the right emotion with this probability, e.g. 0.9.
+        min_authenticity: answers below this authenticity are abstained from.
+        limits: on pixels and bytes of a picture.
+
+    Raises:
+        UsageError: an argument has a value that is not known.
+        ModelError: the models are missing or damaged.
+    """
+
+    def __init__(
+        self,
+        models: Path | str | Models | None = None,
+        *,
+        detector: landmarks.DetectorChoice = "auto",
+        network: str | None = None,
+        area: AreaChoice | None = None,
+        heatmap: bool = False,
+        coverage: float | None = None,
+        min_authenticity: float = 0.0,
+        limits: Limits = images.DEFAULT_LIMITS,
+    ) -> None:
+        if detector not in landmarks.DETECTORS:
+            raise UsageError(f"no detector is called {detector!r}: choose from {', '.join(landmarks.DETECTORS)}")
+        if coverage is not None and not 0 < coverage < 1:
+            raise UsageError(f"coverage lies between 0 and 1, got {coverage}")
+        if not 0 <= min_authenticity <= 1:
+            raise UsageError(f"min_authenticity lies in 0..1, got {min_authenticity}")
+        self.models = _open_models(models, network)
+        self.detector = detector
+        self.visible = None if area is None else parts_of(area)
+        self.heatmap = heatmap
+        self.coverage = coverage
+        self.min_authenticity = min_authenticity
+        self.limits = limits
+        self.calibration, self.fusion, self._uncalibrated = _trust_of(self.models)
+        self._sight = _sight_of(self.models)
+
+    def analyze(
+        self,
+        image: ImageSource,
+        *,
+        area: AreaChoice | None = None,
+        heatmap: bool | None = None,
+        faces: Sequence[Face] | None = None,
+        input: str | None = None,
+    ) -> Answers:
+        """Analyse one picture.
+
+        Args:
+            image: a path, the bytes of a file, a binary file object, a Pillow image or an array; arrays are RGB (not
+                OpenCV's BGR): see :func:`mien.images.load`.
+            area: the parts that are visible; None is as the Analyzer was made.
+            heatmap: compute class maps; None is as the Analyzer was made.
+            faces: analyse these faces (in pixels of the upright picture) instead of looking for some.
+            input: name of the picture in the results; None is its path, or empty.
+
+        Returns:
+            One answer a face, largest first; empty where there is none.
+
+        Raises:
+            ImageError: the picture cannot be read.
+            UsageError: the area is unknown.
+        """
+        visible = self.visible if area is None else parts_of(area)
+        rgb = images.load(image, self.limits)
+        gray = images.to_gray(rgb)
+        found = landmarks.detect(gray, self.detector) if faces is None else list(faces)
+        name = (str(image) if isinstance(image, str | Path) else "") if input is None else input
+        wanted = self.heatmap if heatmap is None else heatmap
+        answers = tuple(self._answers(gray, found, visible, wanted)) if found else ()
+        return Answers(answers, rgb, name, f"{self.models.network} {self.models.manifest.get('version', '')}".strip())
+
+    def _answers(self, gray: UInt8, faces: list[Face], visible: frozenset[Part] | None, heatmap: bool) -> list[Answer]:
+        frames = _Frames(gray, faces)
+        logits = {area: self.models.logits(area, frames.crops(area, self.models.entry(area).spec))
+                  for area in self.models.areas}  # fmt: skip
+        seen = self._visibilities(frames, visible)
+        predictions = {area: self._predictions(area, rows) for area, rows in logits.items()}
+        fused = [self._fused({a: rows[i : i + 1] for a, rows in logits.items()}, s.visible)
+                 for i, s in enumerate(seen)]  # fmt: skip
+        maps = (
+            self._heatmaps(frames, [None if f is None else f.emotion for f in fused])
+            if heatmap
+            else [None] * len(faces)
+        )
+        return [
+            Answer(
+                face=face,
+                visibility=seen[i],
+                predictions={area: rows[i] for area, rows in predictions.items()},
+                fused=fused[i],
+                contributions=self._contributions(
+                    {a: rows[i : i + 1] for a, rows in logits.items()}, fused[i], seen[i]
+                ),
+                heatmap=maps[i],
+                notes=self._notes(gray, face, assumed=visible is None and self._sight is None),
+                abstained=self._abstains(fused[i]),
+            )
+            for i, face in enumerate(faces)
+        ]
+
+    def _visibilities(self, frames: _Frames, visible: frozenset[Part] | None) -> list[Visibility]:
+        if visible is not None:
+            given = Visibility({part: float(part in visible) for part in PARTS}, visible, given=True)
+            return [given] * len(frames.faces)
+        if self._sight is None:
+            return [Visibility(dict.fromkeys(PARTS, 1.0), frozenset(PARTS), given=True)] * len(frames.faces)
+        return [self._sight.visibility(frame) for frame in frames.frames(PUBLISHED_SPEC.face_size)]
+
+    def _predictions(self, area: Area, logits: Float32, fused: bool = False) -> list[Prediction]:
+        """One prediction a row of logits float32 [N, 8]."""
+        said = [EMOTIONS[i] for i in logits.argmax(axis=1)]
+        if self.calibration is None:
+            probabilities = softmax(logits).astype(np.float32)
+            return [Prediction(area, z, p, e, None) for z, p, e in zip(logits, probabilities, said, strict=True)]
+        probabilities = self.calibration.probabilities(area, logits, fused)
+        right = self.calibration.judge(area, logits, fused)
+        sets: list[tuple[Emotion, ...]] = [()] * len(logits)
+        if self.coverage is not None:
+            sets = self.calibration.prediction_set(area, logits, self.coverage, fused)
+        rows = zip(logits, probabilities, said, right, sets, strict=True)
+        return [Prediction(area, z, p, e, r, s) for z, p, e, r, s in rows]
+
+    def _fused(self, logits: Mapping[Area, Float32], visible: frozenset[Part]) -> Prediction | None:
+        if not visible or not any(area.parts <= visible for area in logits):
+            return None
+        fused = fusion.fuse(logits, visible, self.fusion)
+        return self._predictions(fused.area, fused.logits, fused.fused)[0]
+
+    def _contributions(
+        self, logits: Mapping[Area, Float32], fused: Prediction | None, seen: Visibility
+    ) -> Mapping[Part, float]:
+        """Bits by visible part: the fused answer of every subset of the visible parts gives the game's values."""
+        if fused is None or self.calibration is None:
+            return {}
+        inside = fusion.areas_within(seen.visible)
+        answers = {area: self._fused(logits, area.parts) for area in inside if area in logits}
+        if len(answers) < len(inside):
+            return {}
+        probabilities = {area: answer.probabilities for area, answer in answers.items() if answer is not None}
+        return photo_contribution(probabilities, fused.emotion, self.calibration.prior, seen.visible).bits
+
+    def _abstains(self, fused: Prediction | None) -> bool:
+        if fused is None or not self.min_authenticity:
+            return False
+        return fused.authenticity is None or fused.authenticity.value < self.min_authenticity
+
+    def _heatmaps(self, frames: _Frames, emotions: Sequence[Emotion | None]) -> list[Heatmap | None]:
+        if "visualisation" not in self.models.manifest:
+            raise ModelError(f"{self.models.folder} has no visualisation network, which heatmaps need")
+        spec = ModelEntry.from_dict(self.models.folder, self.models.manifest["visualisation"]).spec
+        _, maps, _ = self.models.class_maps(frames.crops(Area.WHOLE_FACE, spec))
+        heatmaps: list[Heatmap | None] = []
+        for face, emotion, of_face in zip(frames.faces, emotions, maps, strict=True):
+            if emotion is None:
+                heatmaps.append(None)
+                continue
+            values = cv2.resize(of_face[emotion.position], (spec.size,) * 2, interpolation=cv2.INTER_LINEAR)
+            box = square_of(bounding_box(face.landmarks, Area.WHOLE_FACE, spec), spec.padded)
+            heatmaps.append(Heatmap(emotion, values.astype(np.float32), box))
+        return heatmaps
+
+    def _notes(self, gray: UInt8, face: Face, assumed: bool) -> tuple[str, ...]:
+        low, high = self.models.manifest.get("face_size_range", MEASURED_FACE_SIZE)
+        notes = []
+        if not low <= face.size <= high:
+            notes.append(f"The face measures {face.size:.0f} pixels, outside the {low:g} to {high:g} for which "
+                         "mien's accuracy was measured: take this answer with care.")  # fmt: skip
+        height, width = gray.shape
+        outside = (face.landmarks < -0.5) | (face.landmarks > np.array([width, height], np.float32) - 0.5)
+        if outside.any():
+            notes.append("Part of the face lies outside the picture.")
+        if assumed:
+            notes.append("These models cannot tell what is hidden: all parts were taken as visible.")
+        if self._uncalibrated:
+            notes.append(self._uncalibrated)
+        return tuple(notes)
+
+
+class _Frames:
+    """The faces of one picture as frames, made once a face size."""
+
+    def __init__(self, gray: UInt8, faces: Sequence[Face]) -> None:
+        self.gray, self.faces = gray, faces
+        self._frames: dict[float, list[Frame]] = {}
+
+    def frames(self, face_size: float) -> list[Frame]:
+        if face_size not in self._frames:
+            self._frames[face_size] = [frame_of(self.gray, face.landmarks, face_size) for face in self.faces]
+        return self._frames[face_size]
+
+    def crops(self, area: Area, spec: CropSpec) -> UInt8:
+        """uint8 [faces, size, size]."""
+        return np.stack([cut(frame, area, spec) for frame in self.frames(spec.face_size)])
+
+
+def parts_of(area: AreaChoice) -> frozenset[Part]:
+    """The parts that an area, a part, their names, or several of them show.
+
+    Raises:
+        UsageError: a name is unknown, or none was given.
+    """
+    choices = [area] if isinstance(area, str) else list(area)
+    names = {a.value: a.parts for a in Area} | {p.value: frozenset({p}) for p in Part}
+    parts: set[Part] = set()
+    for choice in choices:
+        key = str(choice).strip().lower().replace("-", "_").replace(" and ", "_").replace(" ", "_")
+        if key not in names:
+            raise UsageError(f"no area is called {str(choice)!r}: choose from {', '.join(names)}")
+        parts |= names[key]
+    if not parts:
+        raise UsageError(f"an area needs at least one of {', '.join(names)}")
+    return frozenset(parts)
+
+
+def _open_models(models: Path | str | Models | None, network: str | None) -> Models:
+    if isinstance(models, Models):
+        return models
+    return shipped_models() if models is None and network is None else Models(models, network)
+
+
+def _trust_of(models: Models) -> tuple[Calibration | None, Fusion, str]:
+    """Calibration and fusion of a folder of models, or a sentence that says why there are none."""
+    try:
+        calibration = Calibration.load(models.folder, models.network)
+        rule = Fusion.load(models.folder, models.network)
+    except ModelError:
+        return None, fusion.LARGEST, "These networks were never calibrated, so how far to trust them is unknown."
+    if not calibration.belongs_to(models):
+        return None, fusion.LARGEST, "The calibration belongs to other networks, so how far to trust these is unknown."
+    return calibration, rule, ""
+
+
+def _sight_of(models: Models) -> VisibilityModel | None:
+    """What finds hidden parts: the models' own network, otherwise the shipped one; None where neither is there."""
+    for folder in (models.folder, SHIPPED):
+        if (folder / "manifest.json").is_file() and "visibility" in Models(folder).manifest:
+            return VisibilityModel(folder)
+    return None

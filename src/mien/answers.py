@@ -1,0 +1,250 @@
+"""What is known of one face, and of one picture: typed, and as dict, DataFrame, text and HTML.
+
+One row a face is the form of every table mien writes, from one photo to a film; its columns are :data:`COLUMNS`
+(``docs/output.md`` explains each). py-feat's and OpenFace's names are kept where they exist.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from mien import draw
+from mien.types import AREAS, EMOTIONS, PARTS, Area, Emotion, Face, Float32, Part, Prediction, UInt8, Visibility
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """Where the visualisation network (Fig. 2) sees an emotion: its class activation map (CAM).
+
+    Attributes:
+        emotion: whose map it is.
+        values: float32 [64, 64], the class map brought to the size of the crop; its mean plus the class's bias is the
+            network's logit, so it has the logit's unit.
+        box: float32 [4], (x0, y0, x1, y1), the whole-face crop in pixels of the picture.
+    """
+
+    emotion: Emotion
+    values: Float32
+    box: Float32
+
+    @property
+    def relative(self) -> Float32:
+        """float32 [64, 64], stretched to 0..1 as the published colours need."""
+        low, high = float(self.values.min()), float(self.values.max())
+        return ((self.values - low) / max(high - low, 1e-6)).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What mien says of one face.
+
+    Attributes:
+        face: box, landmarks and detector.
+        visibility: which of eyes, nose and mouth are visible.
+        predictions: what each area's network says, in canonical order. An area that shows a hidden part is included:
+            see :attr:`hidden_areas`.
+        fused: the one answer, from the visible areas only; None where no part is visible.
+        contributions: per visible part, how many bits it spoke for (positive) or against the answer's emotion: its
+            Shapley value for the log2 probability (``mien.contribution``); empty where nothing was calibrated.
+        heatmap: the class map of the answer's emotion; None where not asked for.
+        notes: plain sentences about what limits this answer; empty where nothing does.
+        abstained: True where the fused answer's authenticity is below the one asked for.
+    """
+
+    face: Face
+    visibility: Visibility
+    predictions: Mapping[Area, Prediction]
+    fused: Prediction | None
+    contributions: Mapping[Part, float] = field(default_factory=dict)
+    heatmap: Heatmap | None = None
+    notes: tuple[str, ...] = ()
+    abstained: bool = False
+
+    @property
+    def emotion(self) -> Emotion | None:
+        """The fused answer's emotion; None where no part is visible or the answer was abstained from."""
+        return None if self.fused is None or self.abstained else self.fused.emotion
+
+    @property
+    def area(self) -> Area | None:
+        """The area that shows exactly the visible parts; None where none is visible."""
+        return Area.of(self.visibility.visible) if self.visibility.visible else None
+
+    @property
+    def hidden_areas(self) -> tuple[Area, ...]:
+        """Areas that show a hidden part: their predictions are not part of the answer."""
+        return tuple(area for area in self.predictions if not area.parts <= self.visibility.visible)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, for JSON."""
+        return {
+            "emotion": None if self.emotion is None else self.emotion.value,
+            "abstained": self.abstained,
+            "fused": None if self.fused is None else self.fused.to_dict(),
+            "visibility": self.visibility.to_dict(),
+            "areas": {area.value: prediction.to_dict() for area, prediction in self.predictions.items()},
+            "hidden_areas": [area.value for area in self.hidden_areas],
+            "contributions": {part.value: float(value) for part, value in self.contributions.items()},
+            "face": {
+                "box": [float(v) for v in self.face.box],
+                "landmarks": [[float(x), float(y)] for x, y in self.face.landmarks],
+                "detector": self.face.detector,
+                "score": self.face.score,
+                "size": self.face.size,
+            },
+            "notes": list(self.notes),
+        }
+
+    def to_row(self) -> dict[str, Any]:
+        """The face's part of a table row: :data:`COLUMNS` from ``face_x`` on."""
+        x0, y0, x1, y1 = (float(v) for v in self.face.box)
+        row: dict[str, Any] = {
+            "face_x": x0, "face_y": y0, "face_width": x1 - x0, "face_height": y1 - y0, "face_score": self.face.score,
+            "face_detector": self.face.detector, "face_size": self.face.size,
+            "emotion": None if self.emotion is None else self.emotion.value,
+            "area": None if self.area is None else self.area.value,
+            "notes": " ".join(self.notes) or None,
+        }  # fmt: skip
+        row |= _prediction_columns(self.fused, "") if self.fused else {}
+        for part in PARTS:
+            row[f"visible_{part.value}"] = part in self.visibility.visible
+            row[f"visibility_{part.value}"] = float(self.visibility.probability[part])
+            row[f"contribution_{part.value}"] = float(self.contributions.get(part, math.nan))
+        for area, prediction in self.predictions.items():
+            row[f"{area.value}_emotion"] = prediction.emotion.value
+            row |= _prediction_columns(prediction, f"{area.value}_")
+        row |= {f"x_{i}": float(x) for i, x in enumerate(self.face.landmarks[:, 0])}
+        row |= {f"y_{i}": float(y) for i, y in enumerate(self.face.landmarks[:, 1])}
+        return row
+
+    def __str__(self) -> str:
+        from mien.textual import face_text
+
+        return face_text(self)
+
+
+_AUTHENTICITY = ("authenticity", "authenticity_low", "authenticity_high")
+
+
+def _prediction_columns(prediction: Prediction, prefix: str) -> dict[str, float]:
+    right = prediction.authenticity
+    bounds = (math.nan,) * 3 if right is None else (right.value, right.low, right.high)
+    columns = {f"{prefix}{name}": value for name, value in zip(_AUTHENTICITY, bounds, strict=True)}
+    return columns | {
+        f"{prefix}{emotion.value}": float(p) for emotion, p in zip(EMOTIONS, prediction.probabilities, strict=True)
+    }
+
+
+def _columns() -> dict[str, str]:
+    columns = {
+        "input": "str", "status": "str", "frame": "Int64", "approx_time": "float64", "face_id": "Int64",
+        "face_x": "float64", "face_y": "float64", "face_width": "float64", "face_height": "float64",
+        "face_score": "float64", "face_detector": "str", "face_size": "float64",
+        "emotion": "str", "authenticity": "float64", "authenticity_low": "float64", "authenticity_high": "float64",
+        "area": "str",
+    }  # fmt: skip
+    columns |= {emotion.value: "float64" for emotion in EMOTIONS}
+    for name, kind in (("visible", "boolean"), ("visibility", "float64"), ("contribution", "float64")):
+        columns |= {f"{name}_{part.value}": kind for part in PARTS}
+    for area in AREAS:
+        columns[f"{area.value}_emotion"] = "str"
+        columns |= {f"{area.value}_{name}": "float64" for name in _AUTHENTICITY}
+        columns |= {f"{area.value}_{emotion.value}": "float64" for emotion in EMOTIONS}
+    columns |= {f"{axis}_{i}": "float64" for axis in "xy" for i in range(68)}
+    return columns | {"notes": "str"}
+
+
+COLUMNS: dict[str, str] = _columns()
+"""Name and pandas dtype of every column of a table, in order. ``status`` is ``ok`` or ``no face`` (or ``unreadable``,
+from the command line); only ``input``, ``status``, ``frame`` and ``approx_time`` are filled where there is no face."""
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """DataFrame of rows (dicts keyed by :data:`COLUMNS`; what a row lacks is missing), with all columns in order."""
+    import pandas as pd
+
+    table = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    return table.astype({name: "object" if kind == "str" else kind for name, kind in COLUMNS.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Answers(Sequence[Answer]):
+    """The faces of one picture, largest first; empty where there is none.
+
+    Attributes:
+        faces: one answer a face.
+        image: uint8 [H, W, 3], RGB, upright: the picture that was analysed.
+        input: name of the picture; empty where it was given as pixels.
+        models: which network of which models answered, e.g. ``anyarea 0.1.0``.
+    """
+
+    faces: tuple[Answer, ...]
+    image: UInt8
+    input: str = ""
+    models: str = ""
+
+    @overload
+    def __getitem__(self, index: int) -> Answer: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Answer, ...]: ...
+    def __getitem__(self, index: int | slice) -> Answer | tuple[Answer, ...]:
+        return self.faces[index]
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def __iter__(self) -> Iterator[Answer]:
+        return iter(self.faces)
+
+    @property
+    def status(self) -> str:
+        """``ok``, or ``no face``."""
+        return "ok" if self.faces else "no face"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, for JSON."""
+        height, width = self.image.shape[:2]
+        return {
+            "input": self.input, "status": self.status, "width": width, "height": height, "models": self.models,
+            "faces": [{"face_id": number, **answer.to_dict()} for number, answer in enumerate(self.faces)],
+        }  # fmt: skip
+
+    def to_rows(self, frame: int = 0, approx_time: float = math.nan) -> list[dict[str, Any]]:
+        """One dict a face, keyed by :data:`COLUMNS`; one with status ``no face`` where there is none."""
+        head = {"input": self.input, "status": self.status, "frame": frame, "approx_time": approx_time}
+        return [head | {"face_id": i} | answer.to_row() for i, answer in enumerate(self.faces)] or [head]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a face, with all of :data:`COLUMNS`; one row with status ``no face`` where there is none."""
+        return table_of(self.to_rows())
+
+    def annotated(self) -> UInt8:
+        """The picture with boxes, landmarks, areas and answers drawn on it: uint8 [H', W', 3], RGB."""
+        from mien.textual import card_of
+
+        cards = [card_of(answer, number) for number, answer in enumerate(self.faces, 1)]
+        marks = [(answer.face, answer.visibility.visible) for answer in self.faces]
+        return draw.annotate(self.image, marks, cards)
+
+    def overlaid(self) -> UInt8:
+        """The picture with every face's class map laid over it, in the published colours: uint8 [H, W, 3], RGB."""
+        maps = [(a.heatmap.relative, a.heatmap.box) for a in self.faces if a.heatmap is not None]
+        return draw.overlay(self.image, maps)
+
+    def __str__(self) -> str:
+        from mien.textual import picture_text
+
+        return picture_text(self)
+
+    def _repr_html_(self) -> str:
+        from mien.textual import picture_html
+
+        return picture_html(self)
