@@ -91,8 +91,8 @@ def predict_landmarks(gray: UInt8, box: Float32) -> Float32:
     """dlib's 68 landmarks in a detector's box, steadied.
 
     The predictor's answer moves with its box. So a first answer gives a better box, and the landmarks are the mean
-    over five boxes around it. Measured on FER+ (docs/LOG.md): the distance between a face's landmarks and those of its
-    mirror image falls from 1.2% to 0.9% of the face size (90th percentile: 2.0% to 1.3%), for 3 ms more.
+    over five boxes around it: a face and its mirror image agree better that way, for 3 ms more a face
+    (scripts/measure_landmarks.py, docs/results/landmarks.json).
 
     Args:
         gray: uint8 [H, W].
@@ -155,7 +155,7 @@ _ATTEMPTS: tuple[tuple[Literal["hog", "cnn"], int, int, float], ...] = (
     ("hog", 144, 24, -0.2),
 )
 """Detector, side in pixels, replicated border in pixels, HOG threshold: tried in this order on one face's picture.
-Measured on FER+ (see docs/LOG.md): the three HOG sizes find 83% of the faces, the rest brings it to 98%."""
+What each finds on FER+ is printed by ``mien data prepare`` and kept in docs/results/data."""
 
 
 def detect_one(gray: UInt8, detector: DetectorChoice = "auto") -> Face:
