@@ -6,8 +6,10 @@ bias on validation, write ``manifest.json``. Nothing here reads the test split.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -220,7 +222,8 @@ def _add(
     entry = {
         "file": name, "sha256": digest, "spec": trained.config.spec, "precision": precision,
         "flip": config.flip and network != "densenet", "logit_bias": [0.0] * len(EMOTIONS),
-        "run": trained.folder.name, "training": trained.config.to_dict(),
+        "run": trained.folder.name, "commit": commit(), "training": trained.config.to_dict(),
+        "curve": read_curve(trained.folder),
     }  # fmt: skip
     if network == "densenet":
         manifest["visualisation"] = entry
@@ -228,6 +231,21 @@ def _add(
     areas = AREAS if network == "anyarea" else (Area(trained.config.area),)
     manifest["networks"].setdefault(network, {}).update({area.value: dict(entry) for area in areas})
     manifest["default"] = network
+
+
+def read_curve(run: Path) -> list[dict[str, str]]:
+    """The rows of a run's curve.csv, one an epoch; empty where there is none."""
+    file = run / "curve.csv"
+    return list(csv.DictReader(file.read_text().splitlines())) if file.is_file() else []
+
+
+def commit() -> str:
+    """Short hash of the checked-out commit, or ``unknown`` outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def _adjust(

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "data": "check, prepare and show data sets",
     "train": "train one network on one area",
     "export": "trained networks -> a folder of ONNX models with cards",
+    "cards": "model cards from a models folder and its evaluation",
     "evaluate": "measure models on a data set's test split",
     "calibrate": "fit authenticity on your own labelled data",
     "study": "the whole experiment: tables, figures and report",

@@ -1,0 +1,143 @@
+"""Model cards, made by a command from what was measured: the manifest and what ``mien evaluate`` wrote."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.errors import TableError
+from mien.inference import Models
+from mien.types import EMOTIONS, Area
+
+LATENCY_RUNS = 60
+_NETWORK_WORDS = {
+    "vgg": "VGG, one network an area (paper, Fig. 1)",
+    "anyarea": "any-area VGG: one network for all seven areas, told which parts are visible",
+    "densenet": "DenseNet-BC with class activation maps (paper, Fig. 2)",
+}
+
+
+def latency(models: Models, area: Area) -> float:
+    """Median milliseconds of one crop (and its mirror image where the entry says so), measured now on this machine."""
+    crop = np.random.default_rng(0).integers(1, 255, (1, 64, 64)).astype(np.uint8)
+    models.logits(area, crop)
+    times = []
+    for _ in range(LATENCY_RUNS):
+        start = time.perf_counter()
+        models.logits(area, crop)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times) * 1e3)
+
+
+def write_cards(models: Models, evaluation: Mapping[str, Any], out: Path) -> list[Path]:
+    """One Markdown card an area network of ``models.network``.
+
+    Args:
+        models: the folder and network.
+        evaluation: what ``mien evaluate --json`` printed for it.
+        out: folder for the cards.
+
+    Returns:
+        The files written.
+
+    Raises:
+        TableError: the evaluation is of other model files.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for area in models.areas:
+        if evaluation["models"].get(area.value) != models.entry(area).sha256[:12]:
+            raise TableError(f"the evaluation is not of this folder's {models.network} network for {area.value}")
+        path = out / f"{models.network}-{area.value}.md"
+        path.write_text("\n".join(_card(models, area, evaluation)) + "\n")
+        written.append(path)
+    return written
+
+
+def _card(models: Models, area: Area, evaluation: Mapping[str, Any]) -> Iterator[str]:
+    entry = models.manifest["networks"][models.network][area.value]
+    file = models.folder / entry["file"]
+    yield f"# {models.network}: {area.words}"
+    yield ""
+    yield "Made by `mien cards`; every number was measured by the command beside it."
+    yield ""
+    yield f"- **Network**: {_NETWORK_WORDS[models.network]}"
+    yield f"- **Crop**: `{entry['spec']}`; uint8 [N, 64, 64] where 0 is not visible; normalisation is in the graph"
+    size = f"{file.stat().st_size / 1e6:.1f} MB"
+    yield f"- **File**: `{entry['file']}`, {entry['precision']}, {size}, SHA-256 `{entry['sha256'][:16]}`"
+    mirror = "crop and mirror image averaged" if entry["flip"] else "one pass"
+    yield f"- **Latency**: {latency(models, area):.1f} ms a face here ({mirror}; median of {LATENCY_RUNS}, batch 1)"
+    yield f"- **Data**: {models.manifest['dataset']}, the paper's selection; a validation split chose everything"
+    yield f"- **Training**: run `{entry['run']}`, commit `{entry.get('commit', 'unknown')}`"
+    yield from _training(entry)
+    yield from _measures(evaluation, area)
+    yield from _trade_off(entry)
+    yield from _limits()
+
+
+def _training(entry: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield "## Training"
+    yield ""
+    yield "```json"
+    yield json.dumps(entry["training"])
+    yield "```"
+    curve = entry.get("curve", [])
+    if curve:
+        yield ""
+        yield "| " + " | ".join(curve[0]) + " |"
+        yield "|" + "---|" * len(curve[0])
+        for row in curve:
+            yield "| " + " | ".join(str(v) for v in row.values()) + " |"
+
+
+def _measures(evaluation: Mapping[str, Any], area: Area) -> Iterator[str]:
+    yield ""
+    yield f"## Measured on {evaluation['dataset']}, {evaluation['split']} split"
+    yield ""
+    yield f"`{evaluation['command']}`"
+    yield ""
+    yield "| selection | n | accuracy | 95% interval | macro recall | ECE (15 bins) | Brier |"
+    yield "|---|---|---|---|---|---|---|"
+    for selection, row in evaluation["areas"][area.value].items():
+        a = row["accuracy"]
+        yield (
+            f"| {selection} | {row['n']} | {a['value']:.2%} | {a['low']:.2%} to {a['high']:.2%} "
+            f"| {row['macro_recall']:.2%} | {row['ece']:.3f} | {row['brier']:.3f} |"
+        )
+    yield ""
+    yield "| emotion | recall (paper's selection) | 95% interval | n |"
+    yield "|---|---|---|---|"
+    for emotion in EMOTIONS:
+        r = evaluation["areas"][area.value]["paper"]["recall"][emotion.value]
+        yield f"| {emotion.value} | {r['value']:.1%} | {r['low']:.1%} to {r['high']:.1%} | {r['n']} |"
+
+
+def _trade_off(entry: Mapping[str, Any]) -> Iterator[str]:
+    trade = entry.get("trade_off")
+    if not trade:
+        return
+    yield ""
+    yield f"## Accuracy against macro recall on validation (logit adjustment; shipped: strength {trade['strength']})"
+    yield ""
+    yield "| strength | accuracy | macro recall | emotions said |"
+    yield "|---|---|---|---|"
+    for row in trade["validation"]:
+        yield (
+            f"| {row['strength']} | {row['accuracy']:.2%} | {row['macro_recall']:.2%} | {row['emotions_said']:.0f} |"
+        )
+
+
+def _limits() -> Iterator[str]:
+    yield ""
+    yield "## Limits"
+    yield ""
+    yield (
+        "FER+ labels are what ten people said of 48-pixel web pictures, not what anybody felt. "
+        "Disgust, fear and contempt are rare in it. See the model card in the README for intended use and bias."
+    )
