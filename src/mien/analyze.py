@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -132,6 +133,21 @@ class Analyzer:
         wanted = self.heatmap if heatmap is None else heatmap
         answers = tuple(self._answers(gray, found, visible, wanted)) if found else ()
         return Answers(answers, rgb, name, f"{self.models.network} {self.models.manifest.get('version', '')}".strip())
+
+    def reconsider(self, answer: Answer, area: AreaChoice) -> Answer:
+        """The same face's answer if exactly these parts were visible, from the logits it holds: no network runs.
+
+        Raises:
+            UsageError: the area is unknown.
+        """
+        visible = parts_of(area)
+        seen = Visibility({part: float(part in visible) for part in PARTS}, visible, given=True)
+        logits = {name: prediction.logits[None] for name, prediction in answer.predictions.items()}
+        fused = self._fused(logits, visible)
+        contributions = self._contributions(logits, fused, seen)
+        return replace(
+            answer, visibility=seen, fused=fused, contributions=contributions, abstained=self._abstains(fused)
+        )
 
     def _answers(self, gray: UInt8, faces: list[Face], visible: frozenset[Part] | None, heatmap: bool) -> list[Answer]:
         frames = _Frames(gray, faces)
