@@ -57,6 +57,7 @@ class TrainConfig:
         limit: at most so many training faces (for tests and quick studies); 0 is all.
         teacher: cache file of soft targets (float32 [N, 7 or 1, 8] logits), or empty.
         teacher_weight: share of the teacher in the target, 0..1.
+        start_from: run folder whose weights (where name and shape fit) are the start, or empty: random weights.
     """
 
     network: NetworkName = "vgg"
@@ -80,6 +81,7 @@ class TrainConfig:
     limit: int = 0
     teacher: str = ""
     teacher_weight: float = 0.5
+    start_from: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -95,9 +97,14 @@ class TrainConfig:
 
     @property
     def name(self) -> str:
-        """Folder name of the run: readable, and different whenever a setting differs."""
+        """Folder name of the run: readable, and different whenever a setting differs.
+
+        Settings at their default do not count, so a setting that is added later renames no earlier run.
+        """
         what = self.network if self.network == "anyarea" else f"{self.network}-{self.area}"
-        return f"{what}-seed{self.seed}-{hash_of(self.to_dict())}"
+        default = TrainConfig().to_dict()
+        changed = {key: value for key, value in self.to_dict().items() if value != default[key]}
+        return f"{what}-seed{self.seed}-{hash_of(changed)}"
 
 
 def paper_config(network: NetworkName, area: Area, seed: int, rate: float = 0.05) -> TrainConfig:
@@ -264,12 +271,25 @@ def train(
     network = build(config.network, config.dropout)
     if config.network != "densenet":  # batch norm over the DenseNet's many channels is 1.6 times faster without
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if config.start_from:
+        _start_from(network, Path(config.start_from).expanduser())
     final = folder / "model.safetensors"
     if not final.is_file():
         _Run(_Data.load(cache, config), network, folder, progress).go(stop_after)
     if final.is_file():
         network.load_state_dict(load_file(final))
     return Trained(folder, config, network.eval())
+
+
+def _start_from(network: nn.Module, run: Path) -> None:
+    """Take over the weights of a finished run wherever name and shape fit."""
+    own = network.state_dict()
+    try:
+        weights = load_file(run / "model.safetensors")
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot start from {run}: it holds no model.safetensors ({error})") from error
+    own.update({key: value for key, value in weights.items() if key in own and own[key].shape == value.shape})
+    network.load_state_dict(own)
 
 
 class _Run:
