@@ -21,7 +21,8 @@ from mien.types import Float32, UInt8
 
 MIRROR = np.r_[
     np.arange(16, -1, -1), np.arange(26, 16, -1), np.arange(27, 31), np.arange(35, 30, -1), [45, 44, 43, 42, 47, 46],
-    [39, 38, 37, 36, 41, 40], np.arange(54, 47, -1), np.arange(59, 54, -1), np.arange(64, 59, -1), np.arange(67, 64, -1),
+    [39, 38, 37, 36, 41, 40], np.arange(54, 47, -1), np.arange(59, 54, -1), np.arange(64, 59, -1),
+    np.arange(67, 64, -1),
 ]  # fmt: skip
 """Landmark i of a mirror image is landmark MIRROR[i] of the face."""
 METHODS: dict[str, Callable[[UInt8, Float32], Float32]] = {
