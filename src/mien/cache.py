@@ -2,9 +2,10 @@
 
 A cache is a folder::
 
-    settings.json     what made it: data set, source hash, detector, face size; its hash is in the folder's name
-    index.parquet     one row a face, in order: id, dataset, split, label, majority, votes_<emotion> (8), source,
-                      detector, score, box_x0 box_y0 box_x1 box_y1, face_size
+    settings.json     what made it: data set, hash of the data, detector, face size; its hash is in the folder's name
+    index.parquet     one row a face, in order: id, dataset, split, label, majority, published, votes_<emotion> (8),
+                      source (relative to the data set's root), picture (hash of its content), detector, score,
+                      box_x0 box_y0 box_x1 box_y1 (pixels of the face's picture), face_size (pixels, there too)
     frames.npy        uint8 [N, 96, 96], the faces as areas.Frame
     landmarks.npy     float32 [N, 68, 2], in pixels of the frame
     extents.npy       float32 [N, 4], in pixels of the frame
@@ -16,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,9 @@ import pandas as pd
 
 from mien.areas import Frame
 from mien.errors import DatasetError
-from mien.types import EMOTIONS, Float32, Split, UInt8
+from mien.types import EMOTIONS, CropSpec, Float32, Split, UInt8
 
+SelectionName = Literal["published", "majority", "any"]
 VOTE_COLUMNS = tuple(f"votes_{emotion.value}" for emotion in EMOTIONS)
 
 
@@ -83,9 +85,29 @@ class FaceCache:
         """float32 [N, 8], vote distributions."""
         return self.index[list(VOTE_COLUMNS)].to_numpy(np.float32)
 
-    def rows(self, split: Split) -> npt.NDArray[np.int64]:
-        """Row numbers of a split, in order."""
-        return np.flatnonzero(self.index["split"].to_numpy() == split)
+    def rows(self, split: Split, selection: SelectionName = "published") -> npt.NDArray[np.int64]:
+        """Row numbers of a split, in order.
+
+        Args:
+            split: ``train``, ``validation`` or ``test``.
+            selection: ``published`` (the paper's), ``majority`` (the FER+ authors' rule: more than half of all votes;
+                39 of its test faces are not in the paper's selection), or ``any`` of the two.
+        """
+        chosen = self.index["split"].to_numpy() == split
+        if selection != "any" and selection in self.index:
+            chosen &= self.index[selection].to_numpy(bool)
+        return np.flatnonzero(chosen)
+
+    def crops(self, spec: CropSpec) -> UInt8:
+        """uint8 [N, 7, size, size]: every face's seven crops, in the order of AREAS, memory-mapped.
+
+        Raises:
+            DatasetError: they were not prepared.
+        """
+        path = self.folder / "crops" / f"{spec.key}.npy"
+        if not path.is_file():
+            raise DatasetError(f"{self.folder} holds no crops {spec.key} (mien data prepare --specs)")
+        return cast(UInt8, np.load(path, mmap_mode="r"))
 
     def frame(self, row: int) -> Frame:
         """One face's frame."""

@@ -1,7 +1,9 @@
-"""Which FER+ faces are kept and what they are called, from their ten votes; and the honest validation split."""
+"""Which FER+ faces are kept and what they are called, from their ten votes; and how a share is held out."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,4 +93,41 @@ def carve_validation(labels: npt.NDArray[np.int64], fraction: float, seed: int) 
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         chosen[generator.permutation(members)[: round(fraction * len(members))]] = True
+    return chosen
+
+
+def held_out(
+    labels: npt.NDArray[np.int64], groups: Sequence[str] | None, fraction: float, seed: int
+) -> npt.NDArray[np.bool_]:
+    """A stratified share that keeps groups together, such as all faces of one photo.
+
+    Groups are taken in a seeded random order, each wholly and only while every class it holds still has room, so no
+    class gets more than its share; groups of one fill it.
+
+    Args:
+        labels: int64 [N], in the data set's own order.
+        groups: N names; faces with the same name stay together. None: every face for itself.
+        fraction: share of each class, 0..1, rounded down.
+        seed: of the order.
+
+    Returns:
+        bool [N], True for the share held out.
+    """
+    names = [str(i) for i in range(len(labels))] if groups is None else list(groups)
+    members: dict[str, list[int]] = {}
+    for position, name in enumerate(names):
+        members.setdefault(name, []).append(position)
+    present, counts = np.unique(labels, return_counts=True)
+    room = {int(c): math.floor(fraction * int(n) + 1e-9) for c, n in zip(present, counts, strict=True)}
+    chosen = np.zeros(len(labels), bool)
+    ordered = list(members.values())
+    for group in np.random.default_rng(seed).permutation(len(ordered)):
+        positions = ordered[int(group)]
+        wanted: dict[int, int] = {}
+        for position in positions:
+            wanted[int(labels[position])] = wanted.get(int(labels[position]), 0) + 1
+        if all(room[label] >= n for label, n in wanted.items()):
+            chosen[positions] = True
+            for label, n in wanted.items():
+                room[label] -= n
     return chosen

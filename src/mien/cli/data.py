@@ -1,0 +1,113 @@
+"""``mien data``: check, prepare and show data sets."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from mien.cli.datacheck import check
+from mien.datasets import LAYOUTS, SPLIT_RULES, VOTES, Dataset, read
+from mien.errors import InputError, UsageError
+from mien.landmarks import DETECTORS
+from mien.prepare import CACHE_FOLDER, PrepareConfig, prepare
+from mien.types import SPLITS, STUDY_SPECS, Emotion
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("name", metavar="NAME", help="ferplus, rafdb, expw, or any name for a data set of your own")
+    common.add_argument("root", metavar="ROOT", type=Path, help="its folder, or a zip of it; for your own also a csv")
+    common.add_argument("--layout", choices=LAYOUTS, default="auto", help="default: by NAME, and folder for any other")
+    common.add_argument(
+        "--split-rule", choices=SPLIT_RULES, default="default",
+        help="published: the paper's own split where ours differs (ExpW: face by face instead of photo by photo)",
+    )  # fmt: skip
+    common.add_argument(
+        "--votes", choices=VOTES, default="fer2013new",
+        help="FER+: fer2013new.csv, or the folders' own label.csv, which give the paper's Table 1 exactly",
+    )  # fmt: skip
+    common.add_argument("--workers", type=int, default=0, help="processes (default: one a core)")
+    _add_check(actions, common)
+    _add_prepare(actions, common)
+    _add_show(actions, common)
+
+
+def _add_check(actions: Any, common: argparse.ArgumentParser) -> None:
+    text = "counts beside the paper's, and what is missing or broken; exit code 3 if anything is"
+    parser = actions.add_parser("check", parents=[common], help=text, description=text)
+    parser.add_argument("--labels-only", action="store_true", help="do not open the pictures")
+    parser.add_argument("--json", action="store_true", help="print JSON; every problem is listed")
+
+
+def _add_prepare(actions: Any, common: argparse.ArgumentParser) -> None:
+    text = "find every face once and write all crops; the same command goes on after any interruption"
+    parser = actions.add_parser("prepare", parents=[common], help=text, description=text)
+    parser.add_argument("--out", type=Path, default=CACHE_FOLDER, help=f"folder of caches (default: {CACHE_FOLDER})")
+    parser.add_argument(
+        "--specs", default=",".join(STUDY_SPECS),
+        help=f"crops to write, of {','.join(STUDY_SPECS)} (default: all; 'none' cuts them when they are needed)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--detector", choices=DETECTORS, default="auto", help="default: HOG, then CNN where it finds none"
+    )
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N faces, spread evenly, for a trial")
+    parser.add_argument(
+        "--skip-broken", action="store_true", help="go on without missing and broken faces, naming them"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="also write what is printed as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_show(actions: Any, common: argparse.ArgumentParser) -> None:
+    text = "contact sheet like the paper's Fig. 4: faces with landmarks, and their crops"
+    parser = actions.add_parser("show", parents=[common], help=text, description=text)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the sheet: .png, .jpg, .pdf or .svg")
+    parser.add_argument("--emotion", choices=[e.value for e in Emotion], help="only this class (default: any)")
+    parser.add_argument("--split", choices=SPLITS, help="only this split (default: any)")
+    parser.add_argument("-n", type=int, default=6, help="how many faces (default 6)")
+    parser.add_argument("--seed", type=int, default=0, help="which faces: another seed draws others")
+    parser.add_argument("--spec", choices=STUDY_SPECS, default="published", help="how the crops are cut")
+    parser.add_argument("--detector", choices=DETECTORS, default="auto")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read the data set, then do what was asked."""
+    if args.workers < 0:
+        raise UsageError("--workers is at least 0")
+    dataset = read(args.name, args.root, args.layout, args.split_rule, args.votes)
+    if args.action == "check":
+        return check(dataset, args.labels_only, args.json, args.workers or None)
+    return _prepare(dataset, args) if args.action == "prepare" else _show(dataset, args)
+
+
+def _prepare(dataset: Dataset, args: argparse.Namespace) -> int:
+    specs = () if args.specs == "none" else tuple(args.specs.split(","))
+    config = PrepareConfig(args.detector, specs, args.workers, args.limit, args.skip_broken)
+    done = prepare(dataset, args.out, config)
+    text = json.dumps(done.report, indent=1)
+    if args.report:
+        _write(args.report, text + "\n")
+    print(text if args.json else "\n".join(done.lines()))
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror})") from error
+
+
+def _show(dataset: Dataset, args: argparse.Namespace) -> int:
+    from mien.sheet import draw_sheet, write_sheet
+
+    emotion = None if args.emotion is None else Emotion(args.emotion)
+    faces = draw_sheet(dataset, STUDY_SPECS[args.spec], emotion, args.split, args.n, args.seed, args.detector)
+    write_sheet(faces, args.out)
+    print(f"{args.out}: {len(faces.rows)} faces")
+    return 0
