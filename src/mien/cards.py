@@ -114,7 +114,7 @@ def _measures(evaluation: Mapping[str, Any], area: Area) -> Iterator[str]:
     yield "| emotion | recall (paper's selection) | 95% interval | n |"
     yield "|---|---|---|---|"
     for emotion in EMOTIONS:
-        r = evaluation["areas"][area.value]["paper"]["recall"][emotion.value]
+        r = evaluation["areas"][area.value]["published"]["recall"][emotion.value]
         yield f"| {emotion.value} | {r['value']:.1%} | {r['low']:.1%} to {r['high']:.1%} | {r['n']} |"
 
 

@@ -11,7 +11,8 @@ spec           str       ``CropSpec.key``
 network        str       vgg, anyarea, densenet
 seed           int       of the training; -1 for a shipped or fused model
 label          str       ``Emotion`` value
-majority       bool      kept by the FER+ authors' majority rule too
+published      bool      kept by the paper's rule
+majority       bool      kept by the FER+ authors' majority rule
 logit_<emotion>  float32  eight columns in canonical order
 =============  ========  ==========================================================
 """
@@ -27,7 +28,7 @@ import pandas as pd
 
 from mien import metrics
 from mien.areas import cut
-from mien.cache import FaceCache
+from mien.cache import FaceCache, SelectionName
 from mien.inference import Models
 from mien.types import AREAS, EMOTIONS, Area, CropSpec, Float32, Split, UInt8
 
@@ -49,7 +50,9 @@ def table_of(
     table = pd.DataFrame({
         "sample_id": index["id"].to_numpy(), "dataset": index["dataset"].to_numpy(),
         "split": index["split"].to_numpy(), "area": area.value, "spec": spec.key, "network": network, "seed": seed,
-        "label": index["label"].to_numpy(), "majority": index["majority"].to_numpy(bool),
+        "label": index["label"].to_numpy(),
+        "published": index["published"].to_numpy(bool) if "published" in index else True,
+        "majority": index["majority"].to_numpy(bool),
     })  # fmt: skip
     table[list(LOGIT_COLUMNS)] = logits.astype(np.float32)
     return table
@@ -61,9 +64,10 @@ def predict(
     split: Split,
     areas: Iterable[Area] = AREAS,
     progress: Callable[[str], None] | None = None,
+    selection: SelectionName = "published",
 ) -> pd.DataFrame:
     """PredictionTable of shipped (ONNX) models on one split of a cache."""
-    rows = cache.rows(split)
+    rows = cache.rows(split, selection)
     tables = []
     for area in areas:
         if progress:
@@ -113,8 +117,8 @@ def summary(table: pd.DataFrame, probabilities: Float32 | None = None) -> dict[s
     }
 
 
-SELECTIONS = ("paper", "majority")
-"""The paper's rule (every row), and the FER+ authors' majority rule (rows that both rules keep)."""
+SELECTIONS: tuple[SelectionName, ...] = ("published", "majority")
+"""The paper's rule, and the FER+ authors' majority rule (39 of its test faces are not in the paper's selection)."""
 
 
 def summaries(table: pd.DataFrame, calibrate: Callable[[Area, Float32], Float32] | None = None) -> dict[str, Any]:
@@ -129,7 +133,7 @@ def summaries(table: pd.DataFrame, calibrate: Callable[[Area, Float32], Float32]
         area = Area(str(name))
         result[area.value] = {}
         for selection in SELECTIONS:
-            kept = rows if selection == "paper" else rows[rows["majority"]]
+            kept = rows[rows[selection]]
             spread = None if calibrate is None else calibrate(area, logits_of(kept))
             result[area.value][selection] = summary(kept, spread)
     return result

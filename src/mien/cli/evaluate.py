@@ -1,0 +1,107 @@
+"""``mien evaluate``: measure models on a data set, as anyone can check them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mien.cache import FaceCache
+from mien.errors import UsageError
+from mien.evaluate import predict, summaries
+from mien.inference import Models
+from mien.types import AREAS, SPLITS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", metavar="NAME:ROOT", help="data set in its official layout, e.g. ferplus:~/ferplus")
+    source.add_argument("--cache", type=Path, help="a prepared data set (mien data prepare)")
+    parser.add_argument("--models", type=Path, help="models folder (default: the shipped ones)")
+    parser.add_argument("--network", help="vgg or anyarea (default: the folder's default)")
+    parser.add_argument("--split", choices=SPLITS, default="test")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the JSON to this file")
+    parser.add_argument(
+        "--disturbances", type=Path, metavar="FILE.csv",
+        help="instead: resize, blur, compress, turn and dim the pictures; write accuracy and steadiness",
+    )  # fmt: skip
+    parser.add_argument("--faces", type=int, default=0, help="with --disturbances: at most so many faces (0: all)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: the cores)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict, measure, print."""
+    if args.disturbances:
+        return _disturbances(args)
+    cache = FaceCache.open(args.cache) if args.cache else _prepared(args.data)
+    models = Models(args.models, args.network)
+    table = predict(cache, models, args.split, models.areas, lambda text: print(text, file=sys.stderr), "any")
+    result = {
+        "command": "mien " + " ".join(sys.argv[1:]),
+        "dataset": models.manifest["dataset"],
+        "split": args.split,
+        "network": models.network,
+        "models": {a.value: models.entry(a).sha256[:12] for a in models.areas},
+        "areas": summaries(table, _calibration(models)),
+    }
+    text = json.dumps(result, indent=1)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(text + "\n")
+    print(text if args.json else _table(result))
+    return 0
+
+
+def _disturbances(args: argparse.Namespace) -> int:
+    if not args.data:
+        raise UsageError("--disturbances needs the pictures themselves: give --data NAME:ROOT, not --cache")
+    from mien.datasets import read
+    from mien.robustness import measure
+
+    name, _, root = args.data.partition(":")
+    samples = [s for s in read(name, root).samples if s.split == args.split]
+    if args.faces and args.faces < len(samples):
+        samples = samples[:: len(samples) // args.faces][: args.faces]
+    models = Models(args.models, args.network)
+    table = measure(
+        samples, models, lambda area, crops: models.logits(area, crops).argmax(axis=1), args.workers,
+        lambda text: print(text, file=sys.stderr),
+    )  # fmt: skip
+    args.disturbances.parent.mkdir(parents=True, exist_ok=True)
+    table.round(5).to_csv(args.disturbances, index=False)
+    wide = table.pivot(index="disturbance", columns="area", values="accuracy")
+    print(wide.loc[table["disturbance"].unique(), [a.value for a in AREAS]].map("{:.2%}".format).to_string())
+    return 0
+
+
+def _prepared(data: str) -> FaceCache:
+    from mien.prepare import prepared
+
+    return prepared(data)
+
+
+def _calibration(models: Models) -> Any:
+    """Calibrated probabilities of this folder's networks, or None where it has no calibration."""
+    from mien.authenticity import Calibration
+
+    if not (models.folder / "calibration.json").is_file():
+        return None
+    return Calibration.load(models.folder / "calibration.json").probabilities
+
+
+def _table(result: dict[str, Any]) -> str:
+    lines = [f"{'area':<14}{'selection':<11}{'n':>6}{'accuracy':>10}{'95% interval':>18}{'macro recall':>14}{'ECE':>8}"]
+    for area in AREAS:
+        for selection, row in result["areas"].get(area.value, {}).items():
+            value = row["accuracy"]
+            interval = f"{value['low']:.2%} - {value['high']:.2%}"
+            lines.append(
+                f"{area.words:<16}"[:15] + f"{selection:<10}{row['n']:>6}{value['value']:>10.2%}{interval:>18}"
+                f"{row['macro_recall']:>14.2%}{row['ece']:>8.3f}"
+            )
+    return "\n".join(lines)
