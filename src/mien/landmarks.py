@@ -23,7 +23,13 @@ DETECTORS: tuple[DetectorChoice, ...] = ("auto", "hog", "cnn")
 CROP_SIDE = 192
 """Side in pixels to which a picture of one face is brought before detection."""
 PHOTO_SIDE = 1280
-"""A photo's longer side is reduced to this for the HOG detector (its smallest face is 80 pixels there)."""
+"""A photo's longer side is brought to this for the HOG detector (its smallest face is 80 pixels there)."""
+MOST_ENLARGED = 2.0
+"""A photo is enlarged at most so much for it: 40 pixels are then the smallest face."""
+HOG_SURE = 0.5
+"""Below this HOG score, a face in a photo counts only where the CNN detector sees one there too."""
+LANDMARK_SIDE = 150.0
+"""A face is brought to this size in pixels before its landmarks are sought, as in a data set's picture."""
 CNN_SIDE = 800
 """A photo's longer side is brought to at most this for the CNN detector (about a second on two cores)."""
 SMALL_SIDE = 256
@@ -192,7 +198,7 @@ def detect(gray: UInt8, detector: DetectorChoice = "auto") -> list[Face]:
 
     Args:
         gray: uint8 [H, W], upright.
-        detector: ``auto`` runs HOG, and CNN only where HOG finds none.
+        detector: ``auto`` runs HOG, and CNN only where HOG finds none or is hardly sure.
 
     Returns:
         Faces in pixels of ``gray``.
@@ -202,14 +208,16 @@ def detect(gray: UInt8, detector: DetectorChoice = "auto") -> list[Face]:
     if max(gray.shape) < SMALL_SIDE:
         face = _detect_small(gray, detector)
         return [] if face is None else [face]
-    for name, limit in (("hog", PHOTO_SIDE), ("cnn", CNN_SIDE)):
+    longest = max(gray.shape)
+    for name, scale in (("hog", min(MOST_ENLARGED, PHOTO_SIDE / longest)), ("cnn", min(1.0, CNN_SIDE / longest))):
         if detector not in ("auto", name):
             continue
-        scale = min(1.0, limit / max(gray.shape))
         small = _resized(gray, scale)
         boxes, scores = _hog_boxes(small) if name == "hog" else _cnn_boxes(small)
+        if name == "hog" and detector == "auto":
+            boxes, scores = _confirmed(small, boxes, scores)
         if len(boxes):
-            return _faces(gray, boxes, scores, scale, name)  # type: ignore[arg-type]
+            return _faces(gray, _unscaled(boxes, scale), scores, name)  # type: ignore[arg-type]
     return []
 
 
@@ -218,12 +226,40 @@ def _detect_small(gray: UInt8, detector: DetectorChoice) -> Face | None:
     return None if face.detector == "frame" else face
 
 
-def _faces(gray: UInt8, boxes: Float32, scores: list[float], scale: float, name: DetectorName) -> list[Face]:
+def _confirmed(gray: UInt8, boxes: Float32, scores: list[float]) -> tuple[Float32, list[float]]:
+    """Without the HOG detector's unsure finds that the CNN detector does not see as well (patches, patterns)."""
+    sure = [score >= HOG_SURE or _cnn_agrees(gray, box) for box, score in zip(boxes, scores, strict=True)]
+    return boxes[np.array(sure, bool)], [score for score, kept in zip(scores, sure, strict=True) if kept]
+
+
+def _cnn_agrees(gray: UInt8, box: Float32) -> bool:
+    piece, corner, factors = _piece_around(gray, box, CROP_SIDE / 2)
+    found, _ = _cnn_boxes(piece)
+    centres = (found[:, :2] + found[:, 2:]) / 2 / factors + corner
+    return bool(((centres >= box[:2]) & (centres <= box[2:])).all(axis=1).any())
+
+
+def _piece_around(gray: UInt8, box: Float32, side: float) -> tuple[UInt8, Float32, Float32]:
+    """The neighbourhood of a box (twice its size), brought to where the box measures ``side`` pixels.
+
+    Returns:
+        The piece; its corner in ``gray``, (x, y); pixels of the piece a pixel of ``gray``, (x, y).
+    """
+    reach = float(max(box[2] - box[0], box[3] - box[1], 1.0))
+    centre = (box[:2] + box[2:]) / 2
+    height, width = gray.shape
+    x0, y0 = np.clip(np.floor(centre - reach), 0, [width - 1, height - 1]).astype(int)
+    x1, y1 = np.clip(np.ceil(centre + reach) + 1, [x0 + 1, y0 + 1], [width, height]).astype(int)
+    piece = _resized(np.ascontiguousarray(gray[y0:y1, x0:x1]), side / reach)
+    factors = np.array([piece.shape[1] / (x1 - x0), piece.shape[0] / (y1 - y0)], np.float32)
+    return piece, np.array([x0, y0], np.float32), factors
+
+
+def _faces(gray: UInt8, boxes: Float32, scores: list[float], name: DetectorName) -> list[Face]:
     faces = []
-    for box, score in zip(_unscaled(boxes, scale), scores, strict=True):
-        side = float(max(box[2] - box[0], box[3] - box[1]))
-        near = min(1.0, CROP_SIDE / side)
-        picture = _resized(gray, near)
-        landmarks = _unscaled(predict_landmarks(picture, (box + 0.5) * near - 0.5), near)
-        faces.append(Face(box, landmarks, name, score))
+    for box, score in zip(boxes, scores, strict=True):
+        piece, corner, factors = _piece_around(gray, box, LANDMARK_SIDE)
+        inside = (box.reshape(2, 2) - corner + 0.5) * factors - 0.5
+        landmarks = (predict_landmarks(piece, inside.reshape(4)) + 0.5) / factors - 0.5 + corner
+        faces.append(Face(box, landmarks.astype(np.float32), name, score))
     return sorted(faces, key=lambda f: -f.size)
