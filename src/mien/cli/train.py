@@ -1,0 +1,131 @@
+"""``mien train``: one network on one area, resumable from its last finished epoch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mien.cache import FaceCache
+from mien.errors import MissingExtraError, UsageError
+from mien.types import AREAS, STUDY_SPECS, Area
+
+if TYPE_CHECKING:
+    from mien.train import TrainConfig
+
+NETWORKS = ("vgg", "densenet", "anyarea")
+RUNS = Path("~/.cache/mien/runs")
+_EPILOG = """examples:
+  mien train --data ferplus:~/ferplus --area mouth
+  mien train --cache ~/.cache/mien/cache/ferplus-1234 --network anyarea --stages 16x32,1x64
+  mien train --data ferplus:~/ferplus --area whole_face --protocol paper
+
+The run's folder holds config.json, curve.csv (one line an epoch) and model.safetensors. The same command goes on
+after any interruption, and prints where a finished run lies. mien export turns runs into models."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog, parser.formatter_class = _EPILOG, argparse.RawDescriptionHelpFormatter
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", metavar="NAME:ROOT", help="data set in its official layout, e.g. ferplus:~/ferplus")
+    source.add_argument("--cache", type=Path, metavar="DIR", help="a prepared data set (mien data prepare)")
+    parser.add_argument(
+        "--area", choices=[a.value for a in AREAS], default="whole_face", help="what it sees (default: whole_face)"
+    )
+    parser.add_argument(
+        "--network", choices=NETWORKS, default="vgg",
+        help="vgg (Fig. 1, the default), densenet (Fig. 2, gives heatmaps) or anyarea (one network for all areas)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--protocol", choices=("default", "paper"), default="default",
+        help="paper: Adam, labels, at most 100 epochs at 64 pixels, selected on the test set, as published",
+    )  # fmt: skip
+    parser.add_argument("--crops", choices=STUDY_SPECS, default="published", help="how crops are cut (published)")
+    parser.add_argument("--stages", metavar="ExS,...", help="epochs x side in pixels, in order, e.g. 8x32,1x64")
+    parser.add_argument("--rate", type=float, help="highest learning rate")
+    parser.add_argument("--batch", type=int, help="faces a step")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (0)")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="at most N training faces, for a trial")
+    parser.add_argument("--runs", type=Path, default=RUNS, metavar="DIR", help=f"folder of runs ({RUNS})")
+    parser.add_argument("--onnx", type=Path, metavar="FILE", help="also write the network as ONNX, in fp32")
+    parser.add_argument("--quiet", action="store_true", help="no line an epoch")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, or go on; prints the run's folder."""
+    try:
+        from mien.train import train
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", "train", "mien train") from error
+    config = config_of(args)
+    trained = train(_cache(args), config, args.runs, _silent if args.quiet else _report)
+    print(trained.folder)
+    if args.onnx is not None:
+        from mien.networks import to_onnx
+
+        args.onnx.parent.mkdir(parents=True, exist_ok=True)
+        to_onnx(trained.network, args.onnx)
+    return 0
+
+
+def config_of(args: argparse.Namespace) -> TrainConfig:
+    """The training that the options describe.
+
+    Raises:
+        UsageError: an option's value makes no sense.
+    """
+    from mien.train import TrainConfig, paper_config
+
+    if args.protocol == "paper":
+        config = paper_config(args.network, Area(args.area), args.seed)
+    else:
+        config = TrainConfig(network=args.network, area=args.area, seed=args.seed)
+    if args.network == "densenet":
+        config = replace(config, dropout=0.0)
+    changes: dict[str, Any] = {"spec": STUDY_SPECS[args.crops].key, "limit": args.limit}
+    if args.stages is not None:
+        changes["stages"] = stages_of(args.stages)
+    for name, least in (("rate", 0.0), ("batch", 1)):
+        value = getattr(args, name)
+        if value is not None:
+            if value <= least:
+                raise UsageError(f"--{name} is more than {least:g}, got {value}")
+            changes[name] = value
+    return replace(config, **changes)
+
+
+def stages_of(text: str) -> tuple[tuple[float, int], ...]:
+    """``8x32,1x64`` -> ((8.0, 32), (1.0, 64)).
+
+    Raises:
+        UsageError: it has another form.
+    """
+    stages = []
+    for piece in text.split(","):
+        epochs, _, side = piece.partition("x")
+        try:
+            stages.append((float(epochs), int(side)))
+        except ValueError:
+            raise UsageError(f"--stages: expected epochs x pixels as in 8x32,1x64, got {text!r}") from None
+    if any(epochs <= 0 or side < 16 or side % 16 for epochs, side in stages):
+        raise UsageError(f"--stages: epochs are more than 0 and sides multiples of 16 pixels, got {text!r}")
+    return tuple(stages)
+
+
+def _cache(args: argparse.Namespace) -> FaceCache:
+    if args.cache is not None:
+        return FaceCache.open(args.cache)
+    from mien.prepare import prepared
+
+    return prepared(args.data)
+
+
+def _report(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _silent(line: str) -> None:
+    """Nothing is printed."""
