@@ -14,8 +14,12 @@ READ_FORMATS = ("JPEG", "PNG", "WebP", "TIFF", "BMP", "GIF")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 """File name endings of these formats, lower case: what a folder's pictures are found by."""
 
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp", ".ts"})
+"""File name endings of videos, lower case."""
+
 ORIENTATION_TAG = 274
 PHOTOMETRIC_TAG = 262
+EXTRA_SAMPLES_TAG = 338
 _BRANDS = {
     b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"heim": "HEIC",
     b"heis": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"crx ": "Canon raw", b"qt  ": "video",

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from mien.assets import SAMPLE
+from mien.cli import folders as cli_folders
+from mien.cli import videos as cli_videos
 from mien.cli.noise import native_noise_hidden
 from mien.errors import InputError, MienError, MissingExtraError, NoFaceError, UsageError
+from mien.formats import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     from mien.analyze import Analyzer
     from mien.answers import Answers
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv"})
 _FORMATS = ("json", "csv", "parquet")
 _EPILOG = """exit codes: 0  every picture was analysed and has a face
             2  the call is wrong
@@ -34,7 +36,12 @@ _EPILOG = """exit codes: 0  every picture was analysed and has a face
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.epilog, parser.formatter_class = _EPILOG, argparse.RawDescriptionHelpFormatter
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="photos; - reads one from standard input")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="photos, folders of photos, or videos; - reads one photo from standard input",
+    )
     parser.add_argument("--sample", action="store_true", help="analyse the bundled photo")
     parser.add_argument(
         "--area", action="append", metavar="AREA",
@@ -63,15 +70,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="lay the class activation map of the answer over the photo (several photos: a folder)",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="print only errors, and JSON or CSV where asked for")
+    cli_folders.add_arguments(parser)
+    cli_videos.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Analyse; returns the exit code."""
     with native_noise_hidden():
         paths = _inputs(args)
-        for module, concerned in (("mien.batch", _is_folder), ("mien.video", _is_video)):
-            if any(concerned(path) for path in paths) and _has_run(module):
-                return int(importlib.import_module(module).run(args))
+        videos = [path for path in paths if _is_video(path)]
+        if videos and len(videos) < len(paths):
+            raise UsageError("analyse videos in a call of their own")
+        if videos:
+            return cli_videos.run(args, paths, open_analyzer)
+        if any(_is_folder(path) for path in paths):
+            return cli_folders.run(args, paths)
         return _photos(args, paths)
 
 
@@ -88,11 +101,6 @@ def _is_folder(path: str) -> bool:
 
 def _is_video(path: str) -> bool:
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
-
-
-def _has_run(module: str) -> bool:
-    spec = importlib.util.find_spec(module)
-    return spec is not None and spec.origin is not None
 
 
 def _photos(args: argparse.Namespace, paths: list[str]) -> int:

@@ -1,0 +1,239 @@
+"""The HTTP API and its page. Pictures are analysed in memory and never written anywhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from mien.analyze import Analyzer
+from mien.areas import PART_LANDMARKS
+from mien.assets import SAMPLE
+from mien.errors import MienError, MissingExtraError
+from mien.images import Limits
+from mien.landmarks import DETECTORS, DetectorChoice
+from mien.serve.desk import Desk
+from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
+from mien.serve.problems import answer_to, problem
+from mien.serve.settings import ServeSettings
+from mien.serve.trust import trust_rows
+from mien.serve.upload import FIELD, read_picture
+from mien.serve.whatif import page_answer
+from mien.types import AREAS, EMOTIONS, PARTS
+
+WEB = Path(__file__).parents[1] / "web"
+log = logging.getLogger("mien.serve")
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": f"One picture: the body itself, or the form field `{FIELD}`.",
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {FIELD: {"type": "string", "format": "binary"}},
+                }
+            },
+            "image/jpeg": _BINARY,
+            "image/png": _BINARY,
+            "image/webp": _BINARY,
+            "image/tiff": _BINARY,
+            "image/bmp": _BINARY,
+            "application/octet-stream": _BINARY,
+        },
+    }
+}
+_PROBLEM = {
+    "description": "What went wrong, in one sentence.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "error": {
+                        "type": "object",
+                        "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+                    }
+                },
+            }
+        }
+    },
+}
+_PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 403, 408, 413, 421, 422, 503, 504), _PROBLEM)
+_STATUS_TYPES = {404: "NotFoundError", 405: "MethodError"}
+
+
+def create_app(settings: ServeSettings, analyzer: Analyzer | None = None) -> FastAPI:
+    """The application.
+
+    Args:
+        settings: limits and who may call.
+        analyzer: whose models answer; None is the shipped ones.
+
+    Raises:
+        ModelError: the shipped models are missing.
+    """
+    models = (Analyzer() if analyzer is None else analyzer).models
+    limits = Limits(settings.pixels, settings.upload_bytes)
+    analyzers = {name: Analyzer(models, detector=name, limits=limits) for name in DETECTORS}
+    desk = Desk(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        desk.close()
+
+    app = FastAPI(
+        title="mien",
+        version=version("mien"),
+        summary="Emotions from faces that are only partly visible, and how far each answer can be trusted.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        license_info={"name": "MIT", "identifier": "MIT"},
+    )
+    app.add_middleware(Guard, settings=settings)
+    _add_problems(app)
+    _add_pages(app, settings)
+    _add_api(app, settings, analyzers, desk)
+    return app
+
+
+def _add_problems(app: FastAPI) -> None:
+    """Every error leaves as typed JSON, and no traceback leaves at all."""
+
+    @app.exception_handler(MienError)
+    async def known(_: Request, error: MienError) -> JSONResponse:
+        return answer_to(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        return problem("UsageError", f"{first['loc'][-1]}: {first['msg']}", 400)
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        kind = _STATUS_TYPES.get(error.status_code, "HTTPError")
+        return problem(kind, str(error.detail), error.status_code, dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def unknown(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return answer_to(error)
+
+
+def _add_pages(app: FastAPI, settings: ServeSettings) -> None:
+    app.mount("/static", StaticFiles(directory=WEB), name="static")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(WEB / "index.html", media_type="text/html; charset=utf-8")
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> FileResponse:
+        return FileResponse(WEB / "favicon.svg", media_type="image/svg+xml")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        return FileResponse(WEB / "docs.html", media_type="text/html; charset=utf-8")
+
+    @app.get("/docs/{name}", include_in_schema=False)
+    async def swagger(name: Literal["swagger-ui-bundle.js", "swagger-ui.css"]) -> Response:
+        kind = "text/css" if name.endswith(".css") else "text/javascript"
+        return Response(_swagger(name), media_type=kind)
+
+    @app.get("/report", include_in_schema=False)
+    async def report() -> Response:
+        if settings.report is None:
+            raise HTTPException(404, "this server was started without --report")
+        return HTMLResponse(settings.report.read_text("utf-8"), headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+def _swagger(name: str) -> bytes:
+    """A file of Swagger UI, from the package that carries it (FastAPI's own page would load it from a CDN)."""
+    try:
+        return (resources.files("fastapi_swagger") / "resources" / name).read_bytes()
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("fastapi-swagger", "serve", "the page of the HTTP API") from error
+
+
+def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorChoice, Analyzer], desk: Desk) -> None:
+    analyzer = analyzers["auto"]
+
+    @app.post("/api/analyze", responses=_PROBLEMS, openapi_extra=_BODY, tags=["analysis"])
+    async def analyze(
+        request: Request,
+        area: Annotated[
+            list[str] | None,
+            Query(description="What is visible: eyes, nose, mouth (repeat for several), or an area; absent finds out."),
+        ] = None,
+        detector: Annotated[DetectorChoice, Query(description="Face detector.")] = "auto",
+        heatmap: Annotated[bool, Query(description="Add each face's class activation map as a PNG.")] = False,
+        what_if: Annotated[bool, Query(description="Add the answer for every set of visible parts.")] = False,
+        input: Annotated[str, Query(max_length=400, description="Name of the picture, given back in the answer.")] = "",
+    ) -> dict[str, Any]:
+        """Find the faces of one picture and say what each area tells, and how far that can be trusted.
+
+        The answer is the same JSON as one entry of `mien analyze --json`. The picture is not stored.
+        """
+        picture = await read_picture(request, settings)
+        chosen = analyzers[detector]
+
+        def job() -> dict[str, Any]:
+            answers = chosen.analyze(picture, area=area, heatmap=heatmap, input=input)
+            return page_answer(chosen, answers, what_if, heatmap)
+
+        return await desk.run(job)
+
+    @app.get("/api/trust", responses=_PROBLEMS, tags=["trust"])
+    async def trust() -> dict[str, Any]:
+        """The <emotion, area> authenticity table: how often each answer was right."""
+        return trust_rows(analyzer)
+
+    @app.get("/api/about", tags=["server"])
+    async def about() -> dict[str, Any]:
+        """Version, networks, vocabulary and limits."""
+        spec = analyzer.models.entry(analyzer.models.areas[0]).spec
+        return {
+            "version": version("mien"),
+            "models": f"{analyzer.models.network} {analyzer.models.manifest.get('version', '')}".strip(),
+            "dataset": analyzer.models.manifest.get("dataset", ""),
+            "emotions": [e.value for e in EMOTIONS],
+            "areas": {a.value: [p.value for p in PARTS if p in a.parts] for a in AREAS},
+            "part_landmarks": {p.value: list(PART_LANDMARKS[spec.eyes][p]) for p in PARTS},
+            "limits": {
+                "upload_bytes": settings.upload_bytes,
+                "pixels": settings.pixels,
+                "concurrency": settings.concurrency,
+                "waiting": settings.waiting,
+                "upload_seconds": settings.upload_seconds,
+                "analysis_seconds": settings.analysis_seconds,
+            },
+            "report": settings.report is not None,
+        }
+
+    @app.get("/api/sample", tags=["server"], response_class=FileResponse)
+    async def sample() -> FileResponse:
+        """The bundled photo: NASA's portrait of astronaut Eileen Collins (public domain)."""
+        return FileResponse(SAMPLE, media_type="image/jpeg")
+
+    @app.post("/api/session", tags=["server"], status_code=204)
+    async def session() -> Response:
+        """Let a browser keep the token that this request carries (as a cookie that scripts cannot read)."""
+        response = Response(status_code=204)
+        if settings.token is not None:
+            response.set_cookie(COOKIE, settings.token, httponly=True, samesite="strict", path="/")
+        return response

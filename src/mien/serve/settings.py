@@ -1,0 +1,104 @@
+"""What the server may do, and for whom."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from mien.errors import UsageError
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+TOKEN_VARIABLE = "MIEN_TOKEN"
+SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """One server.
+
+    Attributes:
+        host: address to listen on; anything beyond loopback demands a token.
+        port: TCP port; 0 lets the system choose.
+        token: what a caller must send as ``Authorization: Bearer TOKEN``; None asks for nothing.
+        names: further host names under which the server may be called.
+        upload_bytes: largest picture, in bytes.
+        pixels: largest picture, in pixels.
+        concurrency: pictures analysed at the same time.
+        waiting: pictures that may wait for their turn; the next one is refused as busy.
+        upload_seconds: time in which a picture must have arrived.
+        analysis_seconds: time after which an answer is given up, waiting included.
+        report: a study's ``report.html``, shown at ``/report``; None has none.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    token: str | None = None
+    names: frozenset[str] = frozenset()
+    upload_bytes: int = 20_000_000
+    pixels: int = 40_000_000
+    concurrency: int = 2
+    waiting: int = 8
+    upload_seconds: float = 30.0
+    analysis_seconds: float = 30.0
+    report: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.token is not None and len(self.token) < SHORTEST_TOKEN:
+            raise UsageError(f"a token must have at least {SHORTEST_TOKEN} characters: try  openssl rand -hex 16")
+        if not self.loopback and self.token is None:
+            raise UsageError(
+                f"--host {self.host} can be reached from other machines, so it needs --token (or {TOKEN_VARIABLE}): "
+                "try  --token $(openssl rand -hex 16)"
+            )
+        if min(self.upload_bytes, self.pixels, self.concurrency) < 1 or self.waiting < 0:
+            raise UsageError("the limits of the server must be positive")
+        if min(self.upload_seconds, self.analysis_seconds) <= 0:
+            raise UsageError("the time limits of the server must be positive")
+        if not 0 <= self.port < 65536:
+            raise UsageError(f"a port lies between 0 and 65535, got {self.port}")
+        if self.report is not None and not self.report.is_file():
+            raise UsageError(f"{self.report}: there is no such report (mien study writes it)")
+
+    @property
+    def loopback(self) -> bool:
+        """True when only this machine can reach the server."""
+        return self.host in LOOPBACK_NAMES or _is_loopback(self.host)
+
+    def knows(self, name: str) -> bool:
+        """True for a host name (without port) under which the server may be called.
+
+        A page of another site whose name is made to point here (DNS rebinding) calls under its own name and is
+        refused. Beyond loopback plain addresses are accepted, since such an attack needs a name.
+        """
+        name = name.lower().strip("[]")
+        if name in LOOPBACK_NAMES or name in self.names or name == self.host.lower():
+            return True
+        if self.loopback:
+            return _is_loopback(name)
+        return _is_address(name) or name in (socket.gethostname().lower(), socket.getfqdn().lower())
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds the page."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{self.port}/"
+
+
+def token_from_environment() -> str | None:
+    """The token in ``MIEN_TOKEN``, which other users of the machine cannot see in the process list."""
+    return os.environ.get(TOKEN_VARIABLE) or None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(name: str) -> bool:
+    return _is_address(name) and ipaddress.ip_address(name).is_loopback

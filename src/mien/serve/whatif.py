@@ -1,0 +1,64 @@
+"""What the page needs beside the plain answer: the answer for every set of visible parts, and the heatmap drawn."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mien.analyze import Analyzer
+from mien.answers import Answer, Answers, Heatmap
+from mien.authenticity import times
+from mien.draw import jet
+from mien.types import AREAS, Area, Prediction
+
+
+def page_answer(analyzer: Analyzer, answers: Answers, what_if: bool, heatmap: bool) -> dict[str, Any]:
+    """The CLI's JSON of a picture, and on request two more entries for each face.
+
+    Args:
+        analyzer: what answered.
+        answers: of the picture.
+        what_if: add ``what_if``: by area, the answer if only its parts were visible.
+        heatmap: add ``heatmap``: the class map in the published colours (JET) as a PNG, and its box.
+    """
+    values = answers.to_dict()
+    for entry, answer in zip(values["faces"], answers, strict=True):
+        if what_if:
+            entry["what_if"] = {area.value: _what_if(analyzer, answer, area) for area in AREAS}
+        if heatmap and answer.heatmap is not None:
+            entry["heatmap"] = _picture(answer.heatmap)
+    return values
+
+
+def _what_if(analyzer: Analyzer, answer: Answer, area: Area) -> dict[str, Any] | None:
+    same = answer.area is area
+    other = answer if same else analyzer.reconsider(answer, area)
+    if other.fused is None or other.emotion is None:
+        return None
+    return {
+        "area": area.value,
+        "emotion": other.emotion.value,
+        "fused": other.fused.to_dict(),
+        "contributions": {part.value: float(value) for part, value in other.contributions.items()},
+        "notes": list(other.notes),
+        "words": _words(other.fused),
+    }
+
+
+def _words(prediction: Prediction) -> str:
+    """``right 9 times in 10``, as the command line says it."""
+    right = prediction.authenticity
+    return "how far to trust it is unknown" if right is None else f"right {times(right.value)}"
+
+
+def _picture(heatmap: Heatmap) -> dict[str, Any]:
+    colours = jet(heatmap.relative)
+    _, coded = cv2.imencode(".png", np.ascontiguousarray(colours[..., ::-1]))
+    return {
+        "emotion": heatmap.emotion.value,
+        "box": [float(v) for v in heatmap.box],
+        "png": "data:image/png;base64," + base64.b64encode(coded.tobytes()).decode("ascii"),
+    }
