@@ -141,7 +141,7 @@ def _decoded(data: bytes, limits: Limits) -> UInt8:
     pixels = _pixels(data, name)
     if pixels is None:
         raise ImageError(f"the {name} is truncated or damaged")
-    return _to_rgb(pixels)
+    return _to_rgb(pixels, premultiplied=_is_premultiplied(data, name, pixels))
 
 
 def _check_pixels(width: int, height: int, limits: Limits) -> None:
@@ -193,6 +193,13 @@ def _is_cmyk(data: bytes, name: str) -> bool:
     return name == "TIFF" and formats.tiff_tags(data).get(formats.PHOTOMETRIC_TAG) == 5
 
 
+def _is_premultiplied(data: bytes, name: str, pixels: npt.NDArray[Any]) -> bool:
+    """libtiff multiplies 8-bit colours by alpha itself; deeper ones come as stored (1: associated alpha)."""
+    if name != "TIFF":
+        return False
+    return pixels.dtype == np.uint8 or formats.tiff_tags(data).get(formats.EXTRA_SAMPLES_TAG) == 1
+
+
 def _orientation(kinds: Any, blocks: Any) -> int:
     for kind, block in zip(np.ravel(kinds), blocks, strict=True):
         if kind == cv2.IMAGE_METADATA_EXIF:
@@ -242,13 +249,13 @@ def _from_pillow(image: Any, limits: Limits) -> UInt8:
     return _to_rgb(_upright(pixels, orientation))
 
 
-def _to_rgb(pixels: npt.NDArray[Any]) -> UInt8:
+def _to_rgb(pixels: npt.NDArray[Any], premultiplied: bool = False) -> UInt8:
     """Grey [H, W], RGB [H, W, 3] or RGBA [H, W, 4] of any depth -> uint8 [H, W, 3]."""
     eight = _to_eight_bits(pixels)
     if eight.ndim == 2:
         return np.repeat(eight[..., None], 3, axis=2)
     if eight.shape[2] == 4:
-        return _over_white(eight)
+        return _over_white(eight, premultiplied)
     return np.ascontiguousarray(eight)
 
 
@@ -265,9 +272,10 @@ def _to_eight_bits(pixels: npt.NDArray[Any]) -> UInt8:
     raise ImageError(f"pixels must be uint8, uint16 or float in 0..1, got {pixels.dtype.name}")
 
 
-def _over_white(rgba: UInt8) -> UInt8:
+def _over_white(rgba: UInt8, premultiplied: bool) -> UInt8:
     alpha = rgba[..., 3:]
     if alpha.min() == 255:
         return np.ascontiguousarray(rgba[..., :3])
     share = alpha.astype(np.float32) / 255
-    return np.round(rgba[..., :3] * share + 255 * (1 - share)).astype(np.uint8)
+    colour = rgba[..., :3] * (np.float32(1) if premultiplied else share)
+    return np.round(np.minimum(colour + 255 * (1 - share), 255)).astype(np.uint8)
