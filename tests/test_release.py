@@ -1,0 +1,130 @@
+"""Trainings become ONNX models that answer as torch does; the logit bias is chosen on validation and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the train extra")
+
+import torch
+
+from builders_faces import make_cache
+from mien import release
+from mien.cache import FaceCache
+from mien.cards import write_cards
+from mien.errors import ModelError, TableError
+from mien.evaluate import crops_of, predict, summaries
+from mien.inference import Models
+from mien.train import TrainConfig, Trained, forward, load, parts_of, train
+from mien.types import AREAS, EMOTIONS, Area
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> FaceCache:
+    return FaceCache.open(make_cache(tmp_path_factory.mktemp("cache"), faces=120))
+
+
+@pytest.fixture(scope="module")
+def trainings(cache: FaceCache, tmp_path_factory: pytest.TempPathFactory) -> list[Trained]:
+    runs = tmp_path_factory.mktemp("runs")
+    plan = [("anyarea", "whole_face"), ("vgg", "mouth"), ("densenet", "whole_face")]
+    configs = [
+        TrainConfig(network=n, area=a, stages=((1.0, 32),), batch=16, limit=32, average=0.0, dropout=0.0)  # type: ignore[arg-type]
+        for n, a in plan
+    ]
+    return [train(cache, config, runs, progress=lambda _: None) for config in configs]
+
+
+@pytest.fixture(scope="module")
+def folder(cache: FaceCache, trainings: list[Trained], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("models")
+    release.release(cache, trainings, out, release.ReleaseConfig("fp32", flip=False), progress=lambda _: None)
+    return out
+
+
+@pytest.mark.parametrize(("place", "network", "area"), [(0, "anyarea", Area.NOSE_EYES), (1, "vgg", Area.MOUTH)])
+def test_onnx_answers_as_torch(
+    cache: FaceCache, trainings: list[Trained], folder: Path, place: int, network: str, area: Area
+) -> None:
+    models = Models(folder, network)
+    entry = models.entry(area)
+    crops = crops_of(cache, cache.rows("test")[:6], area, entry.spec)
+    with torch.no_grad():
+        wanted = forward(trainings[place].network, torch.from_numpy(crops), parts_of([area] * len(crops))).numpy()
+    np.testing.assert_allclose(models.logits(area, crops) - entry.logit_bias, wanted, atol=1e-4)
+
+
+def test_quantised_answers_stay_near_and_four_times_smaller(
+    cache: FaceCache, trainings: list[Trained], folder: Path, tmp_path: Path
+) -> None:
+    release.release(cache, [trainings[1]], tmp_path, release.ReleaseConfig("int8", flip=False), progress=lambda _: None)
+    small, full = Models(tmp_path), Models(folder, "vgg")
+    crops = crops_of(cache, cache.rows("test"), Area.MOUTH, small.entry(Area.MOUTH).spec)
+    here = small.logits(Area.MOUTH, crops) - small.entry(Area.MOUTH).logit_bias
+    there = full.logits(Area.MOUTH, crops) - full.entry(Area.MOUTH).logit_bias
+    assert np.corrcoef(here.ravel(), there.ravel())[0, 1] > 0.98
+    sizes = [m.entry(Area.MOUTH).path.stat().st_size for m in (small, full)]
+    assert sizes[0] < 0.3 * sizes[1]
+
+
+def test_a_later_release_keeps_what_the_folder_holds(folder: Path) -> None:
+    manifest = release.read_manifest(folder)
+    assert set(manifest["networks"]["anyarea"]) == {a.value for a in AREAS}
+    assert set(manifest["networks"]["vgg"]) == {"mouth"}
+    assert manifest["visualisation"]["file"] == "densenet.onnx"
+    assert manifest["default"] == "anyarea"
+
+
+def test_mirror_images_are_averaged(cache: FaceCache, trainings: list[Trained], tmp_path: Path) -> None:
+    release.release(cache, [trainings[1]], tmp_path, release.ReleaseConfig("fp32"), progress=lambda _: None)
+    models = Models(tmp_path)
+    crops = crops_of(cache, cache.rows("test")[:5], Area.MOUTH, models.entry(Area.MOUTH).spec)
+    np.testing.assert_allclose(
+        models.logits(Area.MOUTH, crops), models.logits(Area.MOUTH, crops[:, :, ::-1]), atol=1e-5
+    )
+
+
+def test_a_damaged_model_is_refused(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    with (tmp_path / "vgg-mouth.onnx").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(ModelError, match="damaged"):
+        Models(tmp_path, "vgg").logits(Area.MOUTH, np.ones((1, 64, 64), np.uint8))
+
+
+def test_bias_raises_macro_recall_within_its_cost() -> None:
+    generator = np.random.default_rng(0)
+    prior = np.array([0.5, 0.3, 0.1, 0.04, 0.03, 0.01, 0.01, 0.01])
+    labels = generator.choice(8, 4000, p=prior)
+    logits = (generator.normal(size=(4000, 8)) + 1.5 * np.eye(8)[labels] + np.log(prior)).astype(np.float32)
+    trade = release.choose_bias(logits, labels, prior, accuracy_cost=0.02)
+    plain, chosen = trade.rows[0], next(r for r in trade.rows if r["strength"] == trade.strength)
+    assert trade.strength > 0
+    assert chosen["macro_recall"] > plain["macro_recall"]
+    assert chosen["accuracy"] >= max(r["accuracy"] for r in trade.rows) - 0.02
+    assert trade.bias.argmax() >= 5  # the rarest gain most
+
+
+def test_cards_say_what_was_measured_and_refuse_another_model(cache: FaceCache, folder: Path, tmp_path: Path) -> None:
+    models = Models(folder, "vgg")
+    table = predict(cache, models, "test", models.areas, selection="any")
+    evaluation = {
+        "command": "mien evaluate --cache there", "dataset": "drawn", "split": "test", "areas": summaries(table),
+        "models": {a.value: models.entry(a).sha256[:12] for a in models.areas},
+    }  # fmt: skip
+    card = write_cards(models, evaluation, tmp_path)[0].read_text()
+    shown = evaluation["areas"]["mouth"]["published"]["accuracy"]["value"]
+    assert f"{shown:.2%}" in card
+    assert all(e.value in card for e in EMOTIONS)
+    evaluation["models"] = {"mouth": "of another"}
+    with pytest.raises(TableError, match="not of this folder"):
+        write_cards(models, evaluation, tmp_path)
+
+
+def test_a_run_without_weights_cannot_be_loaded(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no finished training"):
+        load(tmp_path)
