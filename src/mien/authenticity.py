@@ -246,7 +246,7 @@ def fingerprint(models: Models, area: Area) -> str:
 
 def in_words(area: Area, emotion: Emotion, authenticity: Interval) -> str:
     """An answer in plain words: ``mouth only, says fear: right 4 times in 10``."""
-    shown = area.title if area is Area.WHOLE_FACE else f"{area.title} only"
+    shown = area.words if area is Area.WHOLE_FACE else f"{area.words} only"
     return f"{shown}, says {emotion.value}: right {times(authenticity.value)}"
 
 

@@ -150,7 +150,7 @@ def fuse(logits: Mapping[Area, Float32], visible: Iterable[Part], fusion: Fusion
     target = Area.of(visible)
     inside = [area for area in areas_within(target.parts) if area in logits]
     if not inside:
-        raise ValueError(f"fuse: no logits of an area within {target.title}; got {', '.join(logits) or 'none'}")
+        raise ValueError(f"fuse: no logits of an area within {target.words}; got {', '.join(logits) or 'none'}")
     rule = fusion.rules.get(target)
     if rule is not None and rule.rule != "largest" and set(rule.matrices) <= set(inside):
         return Fused(target, rule.apply(logits), True, rule.rule)

@@ -13,6 +13,7 @@ count, and the less visible one decides.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ import numpy.typing as npt
 
 from mien.areas import Frame, frame_of
 from mien.errors import ModelError
-from mien.inference import ModelEntry, Models, open_session
+from mien.inference import SHIPPED, ModelEntry, open_session
 from mien.occlude import PIECES, PIECES_OF_PART, hull_mask
 from mien.types import PARTS, Float32, Part, UInt8, Visibility
 
@@ -136,11 +137,12 @@ class VisibilityModel:
     """
 
     def __init__(self, folder: Path | str | None = None, threads: int = 1) -> None:
-        models = Models(folder)
-        if "visibility" not in models.manifest:
-            raise ModelError(f"{models.folder} has no visibility network")
-        entry = models.manifest["visibility"]
-        self._session = open_session(ModelEntry.from_dict(models.folder, entry), threads)
+        folder = SHIPPED if folder is None else Path(folder).expanduser()
+        try:
+            entry = json.loads((folder / "manifest.json").read_text())["visibility"]
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{folder} has no visibility network ({error!r})") from error
+        self._session = open_session(ModelEntry.from_dict(folder, entry), threads)
         self._thresholds = {piece: float(entry.get("thresholds", {}).get(piece, 0.5)) for piece in PIECES}
 
     def pieces(self, frames: list[Frame]) -> list[PieceVisibility]:

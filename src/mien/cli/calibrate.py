@@ -1,0 +1,58 @@
+"""``mien calibrate``: fit how far answers can be trusted, on labelled faces, and check it on others."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from mien.errors import MissingExtraError, UsageError
+from mien.types import SPLITS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, metavar="CACHE", help="a prepared data set (mien data prepare)")
+    source.add_argument("--table", type=Path, metavar="PREDICTIONS", help="a PredictionTable (parquet or csv)")
+    parser.add_argument("--models", type=Path, help="models folder (default: the shipped ones)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: the models folder)")
+    parser.add_argument("--fit-on", choices=SPLITS, default="validation", help="split to fit on (default validation)")
+    parser.add_argument("--check-on", choices=SPLITS, default="test", help="split to check on (default test)")
+    parser.add_argument("--results", type=Path, metavar="DIR", help="also write every measure and figure here")
+    parser.add_argument(
+        "--occlusion", action="store_true",
+        help="with --data and --results: also cover each part in turn and measure (minutes)",
+    )  # fmt: skip
+    parser.add_argument("--faces", type=int, default=0, help="with --occlusion: at most so many faces (0: all)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict (or read), fit, check, write, print."""
+    if args.fit_on == args.check_on:
+        raise UsageError(f"--fit-on and --check-on are both {args.fit_on}: a fit must be checked on other faces")
+    if args.occlusion and not (args.data and args.results):
+        raise UsageError("--occlusion needs --data and --results")
+    try:
+        from mien import trust_run
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "scipy", "study", "mien calibrate") from error
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    command = "mien " + " ".join(sys.argv[1:])
+    if args.data:
+        evidence = trust_run.evidence_of_cache(args.data, args.models, args.fit_on, args.check_on, say)
+    else:
+        evidence = trust_run.evidence_of_table(args.table, args.fit_on, args.check_on)
+    out = trust_run.models_folder(args.models) if args.out is None else args.out
+    summary = trust_run.calibrate(evidence, out, args.results, command, say)
+    if args.occlusion:
+        from mien.occlusion import measure_to
+
+        summary["occlusion"] = measure_to(args.data, args.models, out, args.results, command, args.faces, say)
+    print(json.dumps(summary, indent=1) if args.json else trust_run.in_words(summary))
+    return 0
