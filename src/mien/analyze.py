@@ -27,7 +27,7 @@ from mien.contribution import photo_contribution
 from mien.errors import ModelError, UsageError
 from mien.fusion import Fusion
 from mien.images import ImageSource, Limits
-from mien.inference import SHIPPED, ModelEntry, Models, shipped_models
+from mien.inference import ModelEntry, Models, shipped_models
 from mien.types import (
     EMOTIONS,
     PARTS,
@@ -312,7 +312,10 @@ def _trust_of(models: Models) -> tuple[Calibration | None, Fusion, str]:
 
 def _sight_of(models: Models) -> VisibilityModel | None:
     """What finds hidden parts: the models' own network, otherwise the shipped one; None where neither is there."""
-    for folder in (models.folder, SHIPPED):
-        if (folder / "manifest.json").is_file() and "visibility" in Models(folder).manifest:
-            return VisibilityModel(folder)
-    return None
+    if "visibility" in models.manifest:
+        return VisibilityModel(models.folder)
+    try:
+        shipped = shipped_models()
+    except ModelError:
+        return None
+    return VisibilityModel(shipped.folder) if "visibility" in shipped.manifest else None

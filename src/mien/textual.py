@@ -17,13 +17,16 @@ from mien.types import EMOTIONS, PARTS, Area, Prediction, UInt8
 if TYPE_CHECKING:
     from mien.answers import Answer, Answers
 
+WIDE = 96
+"""Characters that a table with whole names of emotions may take."""
+
 
 def picture_text(answers: Answers, width: int | None = None) -> str:
     """All faces of a picture as text.
 
     Args:
         answers: of one picture.
-        width: of the terminal in characters; None asks it. Names of emotions are cut to four letters below 92.
+        width: of the terminal in characters; None asks it. Names of emotions are cut to four letters below 96.
     """
     height, across = answers.image.shape[:2]
     count = len(answers)
@@ -91,7 +94,7 @@ def _where(answer: Answer) -> str:
 
 
 def _table(answer: Answer, width: int | None) -> list[str]:
-    wide = (shutil.get_terminal_size((120, 24)).columns if width is None else width) >= 92
+    wide = (shutil.get_terminal_size((120, 24)).columns if width is None else width) >= WIDE
     names = [e.value if wide else e.value[:4] for e in EMOTIONS]
     lines = ["area (percent)  " + " ".join(names) + "  right"]
     for area, prediction in answer.predictions.items():
