@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -84,7 +85,7 @@ class Chunk:
     def load(cls, path: Path, n: int) -> Chunk | None:
         """Read it back; None where it is absent, damaged or of another length."""
         try:
-            with np.load(path) as arrays:
+            with path.open("rb") as file, np.load(file) as arrays:
                 chunk = cls(**{field.name: arrays[field.name] for field in fields(cls)})
         except (OSError, KeyError, ValueError, zipfile.BadZipFile, EOFError):
             return None
@@ -116,9 +117,10 @@ def find_faces(task: ChunkTask) -> Chunk:
     return chunk
 
 
-def warm_up(table: Source | None) -> None:
+@cache
+def warm_up(detector: DetectorChoice, table: Source | None) -> None:
     """Load the detectors, and a Kaggle csv, before the first face, so that its time is no different from others'."""
-    detect_one(np.zeros((48, 48), np.uint8))
+    detect_one(np.zeros((48, 48), np.uint8), detector)
     if table is not None:
         pixel_table(table)
 

@@ -236,7 +236,7 @@ def _run(job: _Job) -> Preparation:
     _check_space(job, complete)
     work = job.folder if complete else job.work
     work.mkdir(exist_ok=True)
-    with _only_one(work), worker_map(job.config.processes, _warm_up(job.dataset)) as mapped:
+    with _only_one(work), worker_map(job.config.processes, _warm_up(job)) as mapped:
         if complete:
             _check_whole(work)
         elif not (work / "settings.json").is_file():
@@ -394,9 +394,9 @@ def _cut(task: _CutTask) -> int:
     return task.stop - task.start
 
 
-def _warm_up(dataset: Dataset) -> Callable[[], Any]:
-    row = csv_row(dataset.samples[0].source)
-    return partial(warm_up, None if row is None else row[0])
+def _warm_up(job: _Job) -> Callable[[], Any]:
+    row = csv_row(job.dataset.samples[0].source)
+    return partial(warm_up, job.config.detector, None if row is None else row[0])
 
 
 @contextmanager

@@ -159,8 +159,7 @@ def _own_rows(store: Store, findings: Findings) -> list[_Row]:
         file = f"{folder}/label.csv"
         if file not in store.names:
             continue
-        first, rest = store.table(file)
-        for line, cells in [(1, first), *rest]:
+        for line, cells in store.rows(file):
             where = store.where(file, line)
             votes = _votes(cells[2:], where, findings)
             if votes is not None:

@@ -117,15 +117,25 @@ class Store:
         except (UnicodeDecodeError, ImageError) as error:
             raise DatasetError(f"{self.where(name)} cannot be read as text ({error})") from error
 
-    def table(self, name: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-        """A csv's head and its rows with their line numbers; blank lines left out.
+    def rows(self, name: str) -> list[tuple[int, list[str]]]:
+        """A csv's rows with their line numbers; blank lines left out.
 
         Raises:
-            DatasetError: see :meth:`lines`; or it is empty.
+            DatasetError: see :meth:`lines`; or it is no csv.
         """
-        lines = self.lines(name)
-        reader = csv.reader(lines)
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(c.strip() for c in row)]
+        reader = csv.reader(self.lines(name))
+        try:
+            return [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(c.strip() for c in row)]
+        except csv.Error as error:
+            raise DatasetError(f"{self.where(name, reader.line_num)} cannot be read as csv ({error})") from error
+
+    def table(self, name: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+        """A csv's head, and its other rows with their line numbers.
+
+        Raises:
+            DatasetError: see :meth:`rows`; or it is empty.
+        """
+        rows = self.rows(name)
         if not rows:
             raise DatasetError(f"{self.where(name)} is empty")
         return rows[0][1], rows[1:]
