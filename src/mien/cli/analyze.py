@@ -9,7 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -201,45 +201,43 @@ class Sink(Protocol):
 def _sinks(args: argparse.Namespace) -> Iterator[list[Sink]]:
     """All outputs that were asked for; closed whatever happens, so that finished pictures are kept."""
     asked = next((name for name in _FORMATS if getattr(args, name)), None)
-    sinks: list[Sink] = []
-    if asked is not None:
-        sinks.append(_sink(asked, sys.stdout, sys.stdout.buffer if hasattr(sys.stdout, "buffer") else None))
-    elif not args.quiet:
-        sinks.append(_Text())
-    file = _opened(args.out) if args.out is not None else None
-    if file is not None:
-        sinks.append(_sink(args.out.suffix.lower()[1:], file, None))
-    try:
-        yield sinks
-    finally:
+    out = None if args.out is None else args.out.suffix.lower()[1:]
+    if out is not None and out not in _FORMATS:
+        raise UsageError(f"--out: the file name ends with .json, .csv or .parquet, got {args.out.name}")
+    if "parquet" in (asked, out) and importlib.util.find_spec("pyarrow") is None:
+        raise MissingExtraError("pyarrow", "parquet", "writing Parquet")
+    with ExitStack() as stack:
+        sinks: list[Sink] = []
+        if asked is not None:
+            sinks.append(_sink(asked, sys.stdout))
+        elif not args.quiet:
+            sinks.append(_Text())
+        if out is not None:
+            sinks.append(_sink(out, stack.enter_context(_opened(args.out, out))))
         for sink in sinks:
-            sink.close()
-        if file is not None:
-            file.close()
+            stack.callback(sink.close)
+        yield sinks
 
 
-def _opened(path: Path) -> IO[Any]:
-    name = path.suffix.lower()[1:]
-    if name not in _FORMATS:
-        raise UsageError(f"--out: the file name ends with .json, .csv or .parquet, got {path.name}")
+def _opened(path: Path, form: str) -> IO[Any]:
     try:
-        if name == "parquet":
+        if form == "parquet":
             return path.expanduser().open("wb")
         return path.expanduser().open("w", encoding="utf-8", newline="")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def _sink(name: str, stream: IO[Any], binary: IO[bytes] | None) -> Sink:
-    if name == "json":
+def _sink(form: str, stream: IO[Any]) -> Sink:
+    if form == "json":
         return _Json(stream)
-    if name == "csv":
+    if form == "csv":
         return _Csv(stream)
     if stream.isatty():
         raise UsageError(
             "--parquet prints bytes: send them to a file, as in  mien analyze photo.jpg --out answers.parquet"
         )
-    return _Parquet(binary or stream)
+    return _Parquet(getattr(stream, "buffer", stream))
 
 
 class _Text:
@@ -310,8 +308,6 @@ class _Parquet:
     """One row a face, written at the end."""
 
     def __init__(self, stream: IO[bytes]) -> None:
-        if importlib.util.find_spec("pyarrow") is None:
-            raise MissingExtraError("pyarrow", "parquet", "writing Parquet")
         self._stream, self._rows = stream, list[dict[str, Any]]()
 
     def add(self, answers: Answers) -> None:
