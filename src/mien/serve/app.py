@@ -26,7 +26,7 @@ from mien.serve.desk import Desk
 from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
 from mien.serve.problems import answer_to, problem
 from mien.serve.settings import ServeSettings
-from mien.serve.trust import trust_rows
+from mien.serve.trust import trust_tables
 from mien.serve.upload import FIELD, read_picture
 from mien.serve.whatif import page_answer
 from mien.types import AREAS, EMOTIONS, PARTS
@@ -198,10 +198,10 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
 
         return await desk.run(job)
 
-    @app.get("/api/trust", responses=_PROBLEMS, tags=["trust"])
+    @app.get("/api/trust", responses={**_PROBLEMS, 404: _PROBLEM}, tags=["trust"])
     async def trust() -> dict[str, Any]:
-        """The <emotion, area> authenticity table: how often each answer was right."""
-        return trust_rows(analyzer)
+        """The <emotion, area> authenticity tables: how often each answer was right, of each area and fused."""
+        return trust_tables(analyzer)
 
     @app.get("/api/about", tags=["server"])
     async def about() -> dict[str, Any]:

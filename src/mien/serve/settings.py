@@ -80,11 +80,10 @@ class ServeSettings:
             return _is_loopback(name)
         return _is_address(name) or name in (socket.gethostname().lower(), socket.getfqdn().lower())
 
-    @property
-    def url(self) -> str:
-        """Where a browser finds the page."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{self.port}/"
+    def url_at(self, port: int) -> str:
+        """Where a browser on this machine finds the page."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host.strip("[]"))
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def token_from_environment() -> str | None:

@@ -69,9 +69,8 @@ async def _from_form(headers: Headers, body: bytes) -> bytes | None:
         fields = await parser.parse()
     except (MultiPartException, MultipartParseError, KeyError, ValueError) as error:
         raise UsageError(f"the form is damaged ({getattr(error, 'message', error)})") from error
-    picture = fields.get(FIELD)
-    if not isinstance(picture, UploadFile):
-        return None
-    content = await picture.read()
-    await fields.close()
-    return content
+    try:
+        picture = fields.get(FIELD)
+        return await picture.read() if isinstance(picture, UploadFile) else None
+    finally:
+        await fields.close()

@@ -280,11 +280,13 @@ async function showView() {
 }
 
 async function showTrust() {
-  if ($("trust-table").hasChildNodes()) return;
+  if ($("trust-areas").hasChildNodes()) return;
   try {
-    const table = await api.trust();
-    $("trust-lead").textContent = table.description;
-    trustTable($("trust-table"), table.rows);
+    const { dataset, n, areas, fused } = await api.trust();
+    $("trust-lead").textContent = `If mien sees only this area and says this emotion, how often is it right? Fitted on ${n.toLocaleString("en")} validation faces of ${dataset}`
+      + "; each cell gives the share, its 95% interval, and how many such answers it rests on.";
+    trustTable($("trust-areas"), areas, "Area says");
+    trustTable($("trust-fused"), fused, "Visible, fused");
   } catch (error) {
     failed(error);
   }

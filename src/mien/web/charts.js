@@ -81,7 +81,7 @@ export function areaTable(node, face, visible, used) {
 }
 
 /** The <emotion, area> authenticity table. */
-export function trustTable(node, rows) {
+export function trustTable(node, rows, corner) {
   const areas = Object.keys(AREA_TITLES).filter((area) => rows.some((row) => row.area === area));
   const at = new Map(rows.map((row) => [`${row.area} ${row.emotion}`, row]));
   const cell = (area, emotion) => {
@@ -94,6 +94,6 @@ export function trustTable(node, rows) {
       html("span", {}, `n = ${row.n}`));
   };
   fill(node, html("table", { class: "heat" },
-    html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "Area says"), EMOTIONS.map((name) => html("th", { scope: "col" }, name)))),
+    html("thead", {}, html("tr", {}, html("th", { scope: "col" }, corner), EMOTIONS.map((name) => html("th", { scope: "col" }, name)))),
     html("tbody", {}, areas.map((area) => html("tr", {}, html("th", { scope: "row" }, AREA_TITLES[area]), EMOTIONS.map((name) => cell(area, name)))))));
 }

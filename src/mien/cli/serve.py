@@ -1,0 +1,98 @@
+"""``mien serve``: the web page and HTTP API on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import threading
+import webbrowser
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from mien.errors import InputError, MissingExtraError
+from mien.serve.settings import ServeSettings, token_from_environment
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    plain = ServeSettings()
+    parser.add_argument("--host", default=plain.host, help=f"address to listen on ({plain.host}); others need --token")
+    parser.add_argument("--port", type=int, default=plain.port, help=f"TCP port ({plain.port}); 0 takes a free one")
+    parser.add_argument("--token", help="what callers must send as a Bearer token (or set MIEN_TOKEN)")
+    parser.add_argument(
+        "--allow-name", action="append", default=[], metavar="NAME", help="a further host name it may be called by"
+    )
+    parser.add_argument("--models", type=Path, metavar="DIR", help="a folder of models made by  mien export")
+    parser.add_argument("--network", metavar="NAME", help="vgg or anyarea; without it the models' default")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="a study's report.html, shown at /report")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    limits = parser.add_argument_group("limits")
+    for name, kind, value, text in (
+        ("--max-upload", float, plain.upload_bytes / 1e6, "largest picture, in MB"),
+        ("--max-pixels", float, plain.pixels / 1e6, "largest picture, in millions of pixels"),
+        ("--concurrency", int, plain.concurrency, "pictures analysed at the same time"),
+        ("--waiting", int, plain.waiting, "pictures that may wait for their turn"),
+        ("--upload-seconds", float, plain.upload_seconds, "time in which a picture must have arrived"),
+        ("--analysis-seconds", float, plain.analysis_seconds, "time after which an answer is given up"),
+    ):
+        limits.add_argument(name, type=kind, default=value, metavar="N", help=f"{text} ({value:g})")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted; returns the exit code."""
+    settings = settings_of(args)
+    try:
+        import uvicorn
+
+        from mien.serve.app import create_app
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "serve", "mien serve") from error
+    from mien.analyze import Analyzer
+
+    app = create_app(settings, Analyzer(args.models, network=args.network))
+    with closing(_listening(settings)) as listener:
+        address = settings.url_at(listener.getsockname()[1])
+        link = address + (f"#token={quote(settings.token)}" if settings.token else "")
+        print(f"mien is at {link}\nCtrl-C stops it. Pictures stay in memory and are not stored.", flush=True)
+        if args.open:
+            threading.Timer(0.8, webbrowser.open, [link]).start()
+        config: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
+        uvicorn.Server(uvicorn.Config(app, timeout_keep_alive=5, limit_concurrency=200, **config)).run([listener])
+    return 0
+
+
+def settings_of(args: argparse.Namespace) -> ServeSettings:
+    """The options as settings.
+
+    Raises:
+        UsageError: an option is out of range, or a token is missing.
+    """
+    return ServeSettings(
+        host=args.host,
+        port=args.port,
+        token=args.token or token_from_environment(),
+        names=frozenset(name.lower() for name in args.allow_name),
+        upload_bytes=round(args.max_upload * 1e6),
+        pixels=round(args.max_pixels * 1e6),
+        concurrency=args.concurrency,
+        waiting=args.waiting,
+        upload_seconds=args.upload_seconds,
+        analysis_seconds=args.analysis_seconds,
+        report=args.report,
+    )
+
+
+def _listening(settings: ServeSettings) -> socket.socket:
+    """A socket on the settings' address, so that a taken port is said before anything starts."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host.strip("[]"), settings.port))
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or error
+        raise InputError(f"cannot listen on {settings.host}, port {settings.port} ({reason}): try --port 0") from error
+    return listener
