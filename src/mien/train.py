@@ -300,7 +300,8 @@ class _Run:
         self.config = data.config
         self.plan = epochs_of(self.config.stages)
         steps = [steps_of(len(data.rows), self.config.batch, share) for share, _ in self.plan]
-        self.total, self.done, self.epoch = sum(steps), 0, 0
+        self.stages = _stages_of(self.plan, steps)
+        self.done, self.epoch, self.averaged_steps = 0, 0, 0
         kind = torch.optim.AdamW if self.config.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(_groups(network, self.config.decay), lr=self.config.rate, fused=True)
         self.averaged = {k: v.detach().clone() for k, v in network.state_dict().items()}
@@ -315,13 +316,14 @@ class _Run:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.averaged = state["averaged"]
-        self.epoch, self.done = state["epoch"], state["done"]
+        self.epoch, self.done, self.averaged_steps = state["epoch"], state["done"], state["averaged_steps"]
         self.best, self.best_epoch, self.rate = state["best"], state["best_epoch"], state["rate"]
 
     def _save(self) -> None:
         state = {
             "network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "averaged": self.averaged,
-            "epoch": self.epoch, "done": self.done, "best": self.best, "best_epoch": self.best_epoch,
+            "epoch": self.epoch, "done": self.done, "averaged_steps": self.averaged_steps,
+            "best": self.best, "best_epoch": self.best_epoch,
             "rate": self.rate,
         }  # fmt: skip
         scratch = self.state_file.with_suffix(".tmp")
@@ -371,17 +373,18 @@ class _Run:
 
     def _set_rate(self) -> None:
         if self.config.schedule == "onecycle":
-            t = self.done / max(1, self.total)
-            rise = 0.15
-            factor = 0.04 + 0.96 * t / rise if t < rise else 0.5 * (1 + math.cos(math.pi * (t - rise) / (1 - rise)))
-            self.rate = self.config.rate * max(factor, 1e-3)
+            self.rate = self.config.rate * _one_cycle(self.done, self.stages)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
 
     def _average(self) -> None:
+        """Follow the weights; start anew where the side length changes, as batch norm has to learn it afresh."""
         if not self.config.average:
             return
-        decay = min(self.config.average, (1 + self.done) / (10 + self.done))
+        if self.done - 1 in self.stages[:-1]:
+            self.averaged_steps = 0
+        decay = min(self.config.average, self.averaged_steps / (9 + self.averaged_steps))
+        self.averaged_steps += 1
         for key, value in self.network.state_dict().items():
             if value.dtype.is_floating_point:
                 self.averaged[key].lerp_(value, 1 - decay)
@@ -425,6 +428,31 @@ class _Run:
                 writer.writeheader()
             writer.writerow(row)
         self.progress(f"{self.config.name} epoch {self.epoch}/{len(self.plan)}: " + json.dumps(row))
+
+
+def _stages_of(plan: list[tuple[float, int]], steps: list[int]) -> list[int]:
+    """The step at which each stage (a run of epochs of one side length) begins, and the end of the last."""
+    starts, total = [], 0
+    for place, count in enumerate(steps):
+        if place == 0 or plan[place][1] != plan[place - 1][1]:
+            starts.append(total)
+        total += count
+    return [*starts, total]
+
+
+def _one_cycle(step: int, stages: list[int], rise: float = 0.15, again: float = 0.2) -> float:
+    """Share of the highest rate at a step.
+
+    Over the whole training: up in the first ``rise``, then down by a cosine. Each later stage starts from at least
+    ``again`` and goes down to the next, so that the last few epochs, at another side length, still learn.
+    """
+    t = step / max(1, stages[-1])
+    overall = 0.04 + 0.96 * t / rise if t < rise else 0.5 * (1 + math.cos(math.pi * (t - rise) / (1 - rise)))
+    place = max(i for i, start in enumerate(stages[:-1]) if start <= step)
+    if place > 0:
+        inside = (step - stages[place]) / max(1, stages[place + 1] - stages[place])
+        overall = max(overall, again * 0.5 * (1 + math.cos(math.pi * inside)))
+    return max(overall, 1e-3)
 
 
 def predict(network: nn.Module, crops: Tensor, parts: Tensor, batch: int = 256) -> Tensor:
