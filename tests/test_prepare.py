@@ -18,6 +18,7 @@ import pytest
 from builders_data import expw, ferplus_folders, ferplus_kaggle, plain_expw_lines, plain_ferplus_rows, zipped
 from mien import chunks
 from mien import prepare as module
+from mien.areas import frame_of
 from mien.datasets import Dataset, read
 from mien.errors import DatasetError, InputError, InterruptedWork, UsageError
 from mien.images import load, to_gray
@@ -149,13 +150,22 @@ def test_whatever_is_changed_makes_another_cache(change: str, root: Path, datase
     assert len(list(out.iterdir())) == 2
 
 
-@pytest.mark.usefixtures("guessed")
-def test_changed_detection_code_makes_another_cache(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("owner", "name", "value"),
+    [
+        ("mien.landmarks", "_ATTEMPTS", (("hog", 96, 0, 0.0),)),
+        ("mien.landmarks", "_BOX_JITTER", ((0.0, 0.0),)),
+        ("mien.chunks", "frame_of", lambda gray, points, size: frame_of(gray, points + 1, size)),
+    ],
+)
+def test_changed_code_makes_another_cache(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: str, name: str, value: object
 ) -> None:
-    first = prepare(dataset, tmp_path, QUICK)
-    monkeypatch.setattr(module.detection, "_ATTEMPTS", (("hog", 96, 0, 0.0),))
-    assert prepare(dataset, tmp_path, QUICK).folder != first.folder
+    config = PrepareConfig(detector="hog", workers=1, quiet=True, specs=(), limit=2)
+    first = prepare(dataset, tmp_path, config)
+    assert prepare(dataset, tmp_path, config).folder == first.folder
+    monkeypatch.setattr(f"{owner}.{name}", value)
+    assert prepare(dataset, tmp_path, config).folder != first.folder
 
 
 @pytest.mark.usefixtures("guessed")

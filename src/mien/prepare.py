@@ -33,6 +33,7 @@ from mien.chunks import (
     find_faces,
     new_array,
     pieces,
+    probe,
     replace_file,
     sync_folder,
     warm_up,
@@ -137,6 +138,12 @@ def prepare(dataset: Dataset, out: Path | str, config: PrepareConfig = PrepareCo
         raise InterruptedWork("stopped; what is done is kept, and the same command goes on from there") from None
 
 
+def folder_of(dataset: Dataset, out: Path | str = CACHE_FOLDER, config: PrepareConfig = PrepareConfig()) -> Path:
+    """Where :func:`prepare` puts, or has put, the cache of a data set; raises as it does for missing pictures."""
+    inspection = inspect(dataset, config.processes, config.quiet)
+    return _Job.of(dataset, inspection, Path(out).expanduser(), config).folder
+
+
 def _need_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401
@@ -226,6 +233,7 @@ def _settings(dataset: Dataset, chosen: Sequence[int], digests: Sequence[str], d
         "detection_side": detection.CROP_SIDE,
         "frame_side": FRAME_SIDE,
         "face_size": FACE_SIZE,
+        "probe": probe(FACE_SIZE),
     }
 
 
