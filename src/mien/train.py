@@ -166,7 +166,7 @@ class _Data:
         if config.target == "votes":
             targets = torch.from_numpy(cache.votes.copy())
         else:
-            targets = F.one_hot(torch.from_numpy(cache.labels), 8).float()
+            targets = F.one_hot(torch.from_numpy(cache.labels.copy()), 8).float()
         return cls(cache, config, rows, targets, cache.rows(config.select_on))
 
     def area_of(self, generator: np.random.Generator) -> Area:
