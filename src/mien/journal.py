@@ -26,6 +26,8 @@ import pandas as pd
 from mien.errors import InputError, MissingExtraError, UsageError
 
 TableFormat = Literal["csv", "parquet"]
+_EXACT_FLOATS: Any = {} if int(pd.__version__.partition(".")[0]) >= 3 else {"float_precision": "round_trip"}
+"""What pandas does of itself from version 3 on."""
 FAILURE_COLUMNS = ("input", "error", "message")
 Amend = Callable[[int, dict[str, Any], pd.DataFrame], tuple[pd.DataFrame, list[list[str]]]]
 
@@ -163,7 +165,8 @@ class Journal:
         if self.format == "csv":
             # Only an empty field is missing: a photo may well be called NA.jpg, and numbers come back bit by bit.
             kinds = {name: "object" if kind == "str" else kind for name, kind in self.columns.items()}
-            return pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""], float_precision="round_trip")
+            rows: pd.DataFrame = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""], **_EXACT_FLOATS)
+            return rows
         return pd.read_parquet(path)
 
     def finish(self, amend: Amend | None = None) -> None:
@@ -212,7 +215,9 @@ class _ParquetWriter:
         kinds = {"str": pa.string(), "bool": pa.bool_(), "float32": pa.float32(), "float64": pa.float64(),
                  "int32": pa.int32(), "int64": pa.int64(), "Int64": pa.int64(), "boolean": pa.bool_()}  # fmt: skip
         empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in self._columns.items()})
-        metadata = pa.Table.from_pandas(empty, preserve_index=False).schema.metadata  # so that pandas reads its own types
+        metadata = pa.Table.from_pandas(
+            empty, preserve_index=False
+        ).schema.metadata  # so that pandas reads its own types
         self._schema = pa.schema([(name, kinds[kind]) for name, kind in self._columns.items()], metadata)
         self._from_pandas = pa.Table.from_pandas
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")

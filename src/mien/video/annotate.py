@@ -20,7 +20,8 @@ from mien.video.frames import VideoReader, import_av
 
 TICKS = 90_000
 """Time stamps of the written video, a second."""
-LONGEST_SIDE = 1280
+SHORTEST, LONGEST = 640, 1280
+"""The longer side of a frame is brought into this range before drawing, so that words can be read."""
 ROWS = 2_000
 _MARKS = ("input", "frame", "face_id", "face_x", "face_y", "face_width", "face_height", "face_score", "authenticity",
           "occluded", "smooth_emotion", *(f"visible_{part.value}" for part in PARTS),
@@ -35,7 +36,7 @@ def annotate_video(video: Path, table: Path, target: Path, name: str, quiet: boo
     Args:
         video: what was analysed.
         table: the result, .csv or .parquet.
-        target: .mp4, .mkv or .mov; frames wider or higher than 1280 pixels are reduced.
+        target: .mp4, .mkv or .mov; its frames have a longer side of 640 to 1280 pixels.
         name: the video's name in the column ``input``.
         quiet: show no progress.
 
@@ -120,9 +121,10 @@ class _Marks:
 def _drawn(pixels: UInt8, marks: list[Mark]) -> UInt8:
     """uint8 [H', W', 3], both sides even as video needs them."""
     height, width = pixels.shape[:2]
-    scale = min(1.0, LONGEST_SIDE / max(height, width))
+    scale = float(np.clip(max(height, width), SHORTEST, LONGEST)) / max(height, width)
     size = (max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2))
-    canvas = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    canvas = np.asarray(cv2.resize(pixels, size, interpolation=method), np.uint8)
     for face, visible, words in marks:
         mark_face(canvas, face, visible, scale, words)
     return canvas
