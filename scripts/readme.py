@@ -1,0 +1,103 @@
+"""Fill the README's numbers, table and picture from result files and from the command itself.
+
+python scripts/readme.py          write
+python scripts/readme.py --check  exit code 1 where the numbers differ from the files (pictures are not compared)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+RESULTS = ROOT / "docs" / "results"
+PICTURE = ROOT / "docs" / "images" / "sample.png"
+AREAS = ("mouth", "nose", "eyes", "nose_mouth", "nose_eyes", "mouth_eyes", "whole_face")
+
+
+def read(name: str) -> dict[str, Any] | None:
+    """A result file, or None where it was not made yet."""
+    path = RESULTS / name
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def install_text() -> str:
+    """Time and size of an installation."""
+    found = read("install.json")
+    if found is None:
+        return "Time and size of an installation are not measured yet (`make install-size`)."
+    machine = found["machine"]
+    return (
+        f"Installing took {found['install_seconds']:.0f} s and {found['megabytes']} MB, the first answer "
+        f"{found['analyze_seconds_first']:.1f} s including start-up, later ones {found['analyze_seconds_then'][0]:.1f} s "
+        f"({machine['cores']} cores; `{found['command']}`)."
+    )
+
+
+def results_text() -> str:
+    """Accuracy by area and selection."""
+    found = read("evaluate.json")
+    if found is None:
+        return "Not measured yet (`mien evaluate --data ferplus:ROOT --out docs/results/evaluate.json`)."
+    selections = list(next(iter(found["areas"].values())))
+    head = ["area"] + [f"{s}: accuracy % (95% interval)" for s in selections] + ["macro recall %", "calibration error"]
+    sizes = ", ".join(f"{s} n = {found['areas']['whole_face'][s]['n']:,}" for s in selections)
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for area in AREAS:
+        rows = found["areas"].get(area)
+        if rows is None:
+            continue
+        cells = [area.replace("_", " ")]
+        for selection in selections:
+            value = rows[selection]["accuracy"]
+            cells.append(f"{value['value'] * 100:.1f} ({value['low'] * 100:.1f} to {value['high'] * 100:.1f})")
+        first = rows[selections[0]]
+        cells += [f"{first['macro_recall'] * 100:.1f}", f"{first['ece']:.3f}" if first.get("ece") is not None else ""]
+        lines.append("| " + " | ".join(cells) + " |")
+    note = (
+        f"{sizes}; macro recall and calibration error (15 bins) on the first. Network `{found['network']}`. Command: "
+    )
+    return "\n".join(lines) + f"\n\n{note}`{found['command']}`."
+
+
+def sample_text() -> str:
+    """What the command prints for the bundled photo."""
+    from mien.cli import main
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = main(["analyze", "--sample", "--save-image", str(PICTURE)])
+    if code:
+        raise SystemExit(f"mien analyze --sample ended with exit code {code}")
+    return f"```text\n{printed.getvalue().rstrip()}\n```"
+
+
+def filled(text: str) -> str:
+    """The README with every marked place filled."""
+    for mark, words in (("install", install_text()), ("results", results_text()), ("sample", sample_text())):
+        block = f"<!-- {mark} -->\n{words}\n<!-- /{mark} -->"
+        text, count = re.subn(rf"<!-- {mark} -->.*?<!-- /{mark} -->", lambda _, b=block: b, text, flags=re.S)
+        if count != 1:
+            raise SystemExit(f"README.md: expected one place <!-- {mark} -->, found {count}")
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    """Write, or check."""
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    before = README.read_text()
+    after = filled(before)
+    if "--check" in arguments:
+        return int(before != after)
+    README.write_text(after)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
