@@ -32,11 +32,10 @@ def install_text() -> str:
     found = read("install.json")
     if found is None:
         return "Time and size of an installation are not measured yet (`make install-size`)."
-    machine = found["machine"]
+    first, later = found["analyze_seconds_first"], found["analyze_seconds_then"][0]
     return (
-        f"Installing took {found['install_seconds']:.0f} s and {found['megabytes']} MB, the first answer "
-        f"{found['analyze_seconds_first']:.1f} s including start-up, later ones {found['analyze_seconds_then'][0]:.1f} s "
-        f"({machine['cores']} cores; `{found['command']}`)."
+        f"Installing took {found['install_seconds']:.0f} s and {found['megabytes']} MB, the first answer {first:.1f} s "
+        f"including start-up, later ones {later:.1f} s ({found['machine']['cores']} cores; `{found['command']}`)."
     )
 
 
