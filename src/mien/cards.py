@@ -24,7 +24,8 @@ _NETWORK_WORDS = {
 
 def latency(models: Models, area: Area) -> float:
     """Median milliseconds of one crop (and its mirror image where the entry says so), measured now on this machine."""
-    crop = np.random.default_rng(0).integers(1, 255, (1, 64, 64)).astype(np.uint8)
+    side = models.entry(area).spec.size
+    crop = np.random.default_rng(0).integers(1, 255, (1, side, side)).astype(np.uint8)
     models.logits(area, crop)
     times = []
     for _ in range(LATENCY_RUNS):
@@ -67,7 +68,8 @@ def _card(models: Models, area: Area, evaluation: Mapping[str, Any]) -> Iterator
     yield "Made by `mien cards`; every number was measured by the command beside it."
     yield ""
     yield f"- **Network**: {_NETWORK_WORDS[models.network]}"
-    yield f"- **Crop**: `{entry['spec']}`; uint8 [N, 64, 64] where 0 is not visible; normalisation is in the graph"
+    side = models.entry(area).spec.size
+    yield f"- **Crop**: `{entry['spec']}`; uint8 [N, {side}, {side}], 0 is not visible; normalisation is in the graph"
     size = f"{file.stat().st_size / 1e6:.1f} MB"
     yield f"- **File**: `{entry['file']}`, {entry['precision']}, {size}, SHA-256 `{entry['sha256'][:16]}`"
     mirror = "crop and mirror image averaged" if entry["flip"] else "one pass"

@@ -120,7 +120,7 @@ class Models:
 
         Args:
             area: which of the seven.
-            crops: uint8 [N, 64, 64], 0 = not visible, cut as ``entry(area).spec`` says.
+            crops: uint8 [N, size, size], 0 = not visible, cut as ``entry(area).spec`` says.
             batch: crops a run.
 
         Returns:
@@ -147,10 +147,10 @@ class Models:
         """The visualisation network (Fig. 2) on whole-face crops.
 
         Args:
-            crops: uint8 [N, 64, 64].
+            crops: uint8 [N, size, size], cut as the manifest's ``visualisation`` entry says.
 
         Returns:
-            Logits [N, 8], class activation maps [N, 8, 16, 16] and GAP features [N, K], all float32.
+            Logits [N, 8], class activation maps [N, 8, size / 4, size / 4] and GAP features [N, K], all float32.
 
         Raises:
             ModelError: this folder has no visualisation network.

@@ -58,11 +58,11 @@ def export(trained: Trained, path: Path, precision: Precision, cache: FaceCache)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if precision == "fp32":
-        to_onnx(trained.network, path)
+        to_onnx(trained.network, path, trained.config.final_spec.size)
     else:
         with tempfile.TemporaryDirectory() as scratch:
             plain = Path(scratch) / "plain.onnx"
-            to_onnx(trained.network, plain)
+            to_onnx(trained.network, plain, trained.config.final_spec.size)
             _quantise(plain, path, trained, cache)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -91,7 +91,7 @@ class _CalibrationCrops:
 
     def __init__(self, trained: Trained, cache: FaceCache, faces: int = 512, batch: int = 64) -> None:
         rows = np.random.default_rng(0).permutation(cache.rows("train"))[:faces]
-        spec = CropSpec.from_key(trained.config.spec)
+        spec = trained.config.final_spec
         anyarea = trained.config.network == "anyarea"
         areas = list(AREAS) if anyarea else [Area(trained.config.area)]
         self._feeds = self._feeds_of(cache, np.sort(rows), areas, spec, anyarea, batch)
@@ -220,7 +220,7 @@ def _add(
     digest = export(trained, out / name, precision, cache)
     progress(f"{name}: {precision}, {(out / name).stat().st_size / 1e6:.1f} MB")
     entry = {
-        "file": name, "sha256": digest, "spec": trained.config.spec, "precision": precision,
+        "file": name, "sha256": digest, "spec": trained.config.final_spec.key, "precision": precision,
         "flip": config.flip and network != "densenet", "logit_bias": [0.0] * len(EMOTIONS),
         "run": trained.folder.name, "commit": commit(), "training": trained.config.to_dict(),
         "curve": read_curve(trained.folder),

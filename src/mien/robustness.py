@@ -70,25 +70,28 @@ def disturbances() -> dict[str, Callable[[UInt8], UInt8]]:
     return table
 
 
-def _crops_of(sample: Sample, disturb: Callable[[UInt8], UInt8], specs: tuple[CropSpec, ...]) -> tuple[UInt8, bool]:
-    """uint8 [7, 64, 64] of one disturbed face, and whether a detector found it."""
+def _crops_of(
+    sample: Sample, disturb: Callable[[UInt8], UInt8], specs: tuple[CropSpec, ...]
+) -> tuple[list[UInt8], bool]:
+    """The seven crops of one disturbed face, and whether a detector found it."""
     cv2.setNumThreads(1)
     gray = disturb(load_gray(sample))
     face = detect_one(gray)
     frames = {spec.face_size: frame_of(gray, face.landmarks, spec.face_size) for spec in specs}
     crops = [cut(frames[spec.face_size], area, spec) for area, spec in zip(AREAS, specs, strict=True)]
-    return np.stack(crops), face.detector != "frame"
+    return crops, face.detector != "frame"
 
 
 def disturbed_crops(
     samples: Sequence[Sample], disturb: Callable[[UInt8], UInt8], models: Models, workers: int
-) -> tuple[UInt8, npt.NDArray[np.bool_]]:
-    """Crops uint8 [N, 7, 64, 64] of disturbed faces, and bool [N]: found by a detector."""
+) -> tuple[dict[Area, UInt8], npt.NDArray[np.bool_]]:
+    """Crops uint8 [N, size, size] of disturbed faces by area, and bool [N]: found by a detector."""
     specs = tuple(models.entry(area).spec for area in AREAS)
     work = partial(_crops_of, disturb=disturb, specs=specs)
     with ProcessPoolExecutor(workers) as pool:
         done = list(pool.map(work, samples, chunksize=max(1, math.ceil(len(samples) / workers / 8))))
-    return np.stack([crops for crops, _ in done]), np.array([found for _, found in done])
+    crops = {area: np.stack([crops[area.position] for crops, _ in done]) for area in AREAS}
+    return crops, np.array([found for _, found in done])
 
 
 def measure(
@@ -103,7 +106,7 @@ def measure(
     Args:
         samples: labelled faces.
         models: for the crops' specs; all seven areas.
-        answer: area and crops uint8 [N, 64, 64] -> position of the emotion said, int64 [N].
+        answer: area and crops uint8 [N, size, size] -> position of the emotion said, int64 [N].
         workers: processes that detect and crop.
         progress: gets one line a disturbance.
 
@@ -117,7 +120,7 @@ def measure(
     for name, disturb in disturbances().items():
         crops, found = disturbed_crops(samples, disturb, models, workers)
         for area in AREAS:
-            said = answer(area, crops[:, area.position])
+            said = answer(area, crops[area])
             undisturbed.setdefault(area, said)
             right, same = metrics.accuracy(labels, said), metrics.accuracy(undisturbed[area], said)
             rows.append({

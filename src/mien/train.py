@@ -96,6 +96,11 @@ class TrainConfig:
         return cls(**values)
 
     @property
+    def final_spec(self) -> CropSpec:
+        """The crops that the finished network takes: its spec at the side length of the last stage."""
+        return at_resolution(CropSpec.from_key(self.spec), self.stages[-1][1])
+
+    @property
     def name(self) -> str:
         """Folder name of the run: readable, and different whenever a setting differs.
 
