@@ -169,7 +169,7 @@ def main() -> None:
     ]
     table += [
         f"| {r['format']} | {r['bytes'] / 1e6:.0f} | {r['write_seconds']:.2f} | {r['random_batch_milliseconds']:.2f} "
-        f"| {r['one_area_in_order_seconds']:.2f} |"
+        f"| {r['one_area_in_order_seconds']:.3f} |"
         for r in results
         if "bytes" in r
     ]
