@@ -105,7 +105,7 @@ def test_prepare_of_your_own_data_set(root: Path, tmp_path: Path, capsys: pytest
         str(tmp_path / "cache"),
     ]
     assert main([*command, "--detector", "hog", "--workers", "1", "--specs", "none"]) == 0
-    assert "published selection: train 8, validation 0, test 2" in capsys.readouterr().out
+    assert "splits: train 8, validation 0, test 2" in capsys.readouterr().out
 
 
 def test_show_writes_a_sheet(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

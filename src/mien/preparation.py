@@ -40,7 +40,7 @@ class Preparation:
         others = r["faces"] - sum(r["published_faces"].values())
         kept = f"; {others:,} more are kept by the majority rule only" if others else ""
         yield f"{r['faces']:,} faces in {self.folder}"
-        yield f"published selection: {parts}{kept}"
+        yield f"splits: {parts}{kept}"
         found = ", ".join(
             f"{name} {n:,} ({n / r['faces']:.1%})" for name, n in r["detectors"].items() if name != "frame"
         )

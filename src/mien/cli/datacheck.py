@@ -26,7 +26,6 @@ def check(dataset: Dataset, labels_only: bool, as_json: bool, workers: int | Non
 def findings(dataset: Dataset, seen: Inspection, opened: bool) -> dict[str, Any]:
     """Everything that is known about a data set, as plain values."""
     table = dataset.comparison()
-    broken = {str(p) for p in seen.problems}
     return {
         "dataset": dataset.name,
         "root": str(dataset.root),
@@ -40,7 +39,7 @@ def findings(dataset: Dataset, seen: Inspection, opened: bool) -> dict[str, Any]
         "left_out": dataset.left_out,
         "pictures_opened": opened,
         "notes": [str(n) for n in dataset.notes + seen.notes],
-        "problems": [str(p) for p in dataset.problems] + sorted(broken),
+        "problems": [str(p) for p in dataset.problems + seen.problems],
     }
 
 
