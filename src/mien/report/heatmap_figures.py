@@ -1,0 +1,155 @@
+"""Fig. 6 of the paper, and beyond it the mean heatmaps on the canonical face with attention per named part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mien.areas import cut
+from mien.heatmaps import FACE_PARTS, overlay
+from mien.report.attention import Attention
+from mien.report.canvas import figure, matrix, picture, save
+from mien.report.exhibits import Exhibit, absent, percent
+from mien.report.faces import sample_face
+from mien.report.inputs import Evidence
+from mien.types import Area, Emotion, Float32, UInt8
+
+NO_MAPS = "the visualisation network is not trained yet"
+
+
+def heatmaps_figure(evidence: Evidence, attention: Attention | None, show_faces: bool, folder: Path) -> Exhibit:
+    """Fig. 6: mean and sample heatmap of each emotion, in crop coordinates, JET, 0.4 / 0.5."""
+    id, title = f"fig-6-{evidence.name}", "Mean and sample heatmaps (DenseNet, CAM)"
+    if attention is None or not attention.emotions:
+        return absent(id, "Fig. 6", title, "figure", NO_MAPS)
+    drawn = figure(1.25 * len(attention.emotions) + 0.6, 2.75)
+    grid = drawn.subplots(2, len(attention.emotions), squeeze=False)
+    for column, emotion in zip(grid.T, attention.emotions, strict=True):
+        picture(column[0], overlay(attention.crop_faces[emotion], attention.crop_maps[emotion]), emotion.value)
+        picture(column[1], _sample(evidence, attention, emotion, show_faces))
+        column[0].set_xlabel(f"n = {int((attention.labels == emotion.position).sum()):,}", fontsize=7.5)
+    grid[0, 0].set_ylabel("mean", fontsize=8)
+    grid[1, 0].set_ylabel("sample" if show_faces else "sample photo", fontsize=8)
+    caption = (
+        f"{evidence.title}; class activation maps of the right answers, each with the map of its own emotion. Upper "
+        "row: "
+        "mean map over the mean crop, as published (faces not aligned). Lower row: "
+        + (
+            "the face that the network is surest of."
+            if show_faces
+            else "the map of every emotion on the bundled public-domain photo, which no face of the data set replaces."
+        )
+        + " JET colours, heatmap × 0.4 + image × 0.5; each map is stretched to its own smallest and largest value."
+    )
+    data = _map_rows(attention.crop_maps)
+    alt = "Heatmaps over faces, one column an emotion; where they are brightest is given as numbers in Table B."
+    return Exhibit(id, "Fig. 6", title, caption, "figure", data, None, save(drawn, folder, id, "png", 160), alt)
+
+
+def _sample(evidence: Evidence, attention: Attention, emotion: Emotion, show_faces: bool) -> UInt8:
+    assert evidence.class_maps is not None
+    spec = evidence.class_maps.spec
+    if show_faces:
+        row, class_map = attention.samples[emotion]
+        return overlay(cut(evidence.cache.frame(row), Area.WHOLE_FACE, spec), class_map)
+    return overlay(cut(sample_face().frame, Area.WHOLE_FACE, spec), evidence.class_maps.photo[emotion.position])
+
+
+def _map_rows(maps: dict[Emotion, Float32]) -> pd.DataFrame:
+    """One row a pixel of each mean map."""
+    pieces = []
+    for emotion, values in maps.items():
+        ys, xs = np.mgrid[: values.shape[0], : values.shape[1]]
+        pieces.append(
+            pd.DataFrame({"emotion": emotion.value, "y": ys.ravel(), "x": xs.ravel(), "value": values.ravel()})
+        )
+    return pd.concat(pieces, ignore_index=True)
+
+
+def canonical_figure(evidence: Evidence, attention: Attention | None, folder: Path) -> Exhibit:
+    """Beyond the paper: mean heatmaps laid on the canonical face, and the parts that are counted."""
+    id, title = f"fig-b-{evidence.name}", "Mean heatmaps on the canonical face"
+    if attention is None or not attention.emotions:
+        return absent(id, "Fig. B", title, "figure", NO_MAPS)
+    columns = len(attention.emotions) + 1
+    drawn = figure(1.25 * columns + 0.4, 2.7)
+    grid = drawn.subplots(2, columns, squeeze=False)
+    for column, emotion in zip(grid.T, attention.emotions, strict=False):
+        picture(column[0], np.clip(attention.mean_faces[emotion], 0, 255).astype(np.uint8), emotion.value)
+        picture(column[1], overlay(attention.mean_faces[emotion], attention.mean_maps[emotion]))
+    _draw_parts(grid[:, -1], attention)
+    caption = (
+        "Every face is warped, triangle by triangle, so that its 68 landmarks fall on those of the mean face; then "
+        "pictures (above) and class maps (below) are averaged over the rightly recognised test faces. Last column: the "
+        "canonical landmarks and the named parts of Table B. The published crop ends at the brows, so hardly any "
+        "forehead is in it."
+    )
+    path = save(drawn, folder, id, "png", 160)
+    alt = "Mean faces and mean heatmaps of each emotion on one face shape; the numbers are in Table B."
+    return Exhibit(id, "Fig. B", title, caption, "figure", _map_rows(attention.mean_maps), None, path, alt)
+
+
+def _draw_parts(column: Any, attention: Attention) -> None:
+    from matplotlib import colormaps
+
+    mean = np.mean(list(attention.mean_faces.values()), axis=0)
+    picture(column[0], np.clip(mean, 0, 255).astype(np.uint8), "landmarks, parts")
+    column[0].scatter(*attention.face.landmarks.T, s=1.5, c="#00e5ff", linewidths=0)
+    palette = colormaps["tab10"].colors  # type: ignore[attr-defined]
+    painted = np.repeat(mean[..., None], 3, axis=2)
+    for colour, mask in zip(palette, attention.face.parts.values(), strict=False):
+        painted[mask] = 0.55 * painted[mask] + 0.45 * 255 * np.array(colour)
+    picture(column[1], np.clip(painted, 0, 255).astype(np.uint8))
+
+
+def density_figure(evidence: Evidence, attention: Attention | None, folder: Path) -> Exhibit:
+    """Beyond the paper: attention per named part as a number."""
+    id, title = f"fig-c-{evidence.name}", "Attention density by face part and emotion"
+    if attention is None or not attention.emotions:
+        return absent(id, "Fig. C", title, "figure", NO_MAPS)
+    data = attention.table()
+    names = [e.value for e in attention.emotions]
+    wide = data.pivot(index="part", columns="emotion", values="density").loc[list(FACE_PARTS), names]
+    drawn = figure(0.8 * len(names) + 2.4, 4.0)
+    axes = drawn.subplots()
+    texts = [[f"{v:.1f}" for v in line] for line in wide.to_numpy()]
+    matrix(
+        axes,
+        wide.to_numpy(),
+        list(FACE_PARTS),
+        names,
+        texts,
+        top=max(2.5, float(wide.to_numpy().max())),
+        colours="YlOrRd",
+    )
+    caption = (
+        "Share of the positive class map that falls on a part, divided by the part's share of the picture: 1 is what "
+        "attention spread evenly would give. Right answers only; shares and intervals in Table B."
+    )
+    best = [f"{name}: {wide[name].idxmax()} ({wide[name].max():.1f})" for name in names]
+    alt = f"Matrix of densities. Densest part of each emotion: {'; '.join(best)}."
+    return Exhibit(id, "Fig. C", title, caption, "figure", data, None, save(drawn, folder, id), alt)
+
+
+def mass_table(evidence: Evidence, attention: Attention | None) -> Exhibit:
+    """Table B: attention mass per named part."""
+    id, title = f"table-b-{evidence.name}", "Attention mass per face part"
+    if attention is None or not attention.emotions:
+        return absent(id, "Table B", title, "table", NO_MAPS)
+    data = attention.table()
+    cells = []
+    for name in FACE_PARTS:
+        own = data[data["part"] == name]
+        cell = {"part": name, "share of the picture": percent(float(own["area"].iloc[0])) + "%"}
+        for _, r in own.iterrows():
+            cell[str(r["emotion"])] = f"{percent(r['mass'])} ({percent(r['mass_low'])}–{percent(r['mass_high'])})"
+        cells.append(cell)
+    caption = (
+        "Percent of the positive evidence of the class map that lies on each part of the canonical face, mean over the "
+        "rightly recognised test faces, with 95% bootstrap intervals over faces. The map has a quarter of the crop's "
+        "resolution and wide receptive fields, so neighbouring parts share some of it."
+    )
+    return Exhibit(id, "Table B", title, caption, "table", data, pd.DataFrame(cells))

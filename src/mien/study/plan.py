@@ -1,0 +1,133 @@
+"""Which networks the study trains, in order. The training queue of the shipped models imports this, so both agree.
+
+A training is known by ``TrainConfig.name``; whoever finishes it first, the other finds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mien.train import TrainConfig, paper_config
+from mien.types import STUDY_SPECS, Area, CropSpec, Part
+
+Role = Literal["areas", "visualisation", "crops"]
+"""What a training is for: Table 6 and Fig. 7, Fig. 5 and 6, or the comparison of crop specs (Table 5 and beyond)."""
+Stages = tuple[tuple[float, int], ...]
+
+STUDY_ORDER = (
+    Area.WHOLE_FACE, Area.MOUTH, Area.EYES, Area.NOSE, Area.MOUTH_EYES, Area.NOSE_MOUTH, Area.NOSE_EYES,
+)  # fmt: skip
+"""The areas by how soon their answer is wanted."""
+CPU_STAGES: dict[Area, Stages] = {
+    Area.WHOLE_FACE: ((14.0, 32), (5.0, 48), (2.0, 64)),
+    **dict.fromkeys((Area.MOUTH, Area.NOSE, Area.EYES), ((8.0, 32), (1.0, 64))),
+    **dict.fromkeys((Area.MOUTH_EYES, Area.NOSE_MOUTH, Area.NOSE_EYES), ((10.0, 32), (1.0, 64))),
+}
+"""Small areas are 8 to 14 source pixels wide on FER+ (median), so most of their epochs lose nothing at 32 pixels."""
+CPU_SEEDS = (0, 1, 2)
+CROP_STAGES: Stages = ((3.0, 32), (0.5, 64))
+"""One short schedule for every arm of the comparison of crops: equal for all, not the best any could do."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training and what it is for."""
+
+    role: Role
+    config: TrainConfig
+
+
+def padded_and_cut(spec: CropSpec) -> tuple[CropSpec, CropSpec]:
+    """Both arms of Table 5 for one way of cutting."""
+    return replace(spec, padded=True), replace(spec, padded=False)
+
+
+def changes(area: Area, spec: CropSpec) -> bool:
+    """True when this spec cuts the area differently from the published one (padding aside)."""
+    if spec.mask == "hull":
+        return spec.eyes == "one" or Part.EYES in area.parts
+    return spec.eyes == "one" or (Part.EYES in area.parts and area is not Area.WHOLE_FACE)
+
+
+CROP_SPECS = tuple(
+    arm for name in ("published", "hull", "both_eyes", "hull_both_eyes") for arm in padded_and_cut(STUDY_SPECS[name])
+)
+"""Every spec that is compared, in order of interest: published (padded, cut), hull, both eyes, hull and both eyes."""
+
+
+def crop_runs(base: TrainConfig, specs: tuple[CropSpec, ...] = CROP_SPECS) -> list[PlannedRun]:
+    """The comparison of crops: one schedule, one seed, every spec where it changes the crop."""
+    return [
+        PlannedRun("crops", replace(base, area=area.value, spec=spec.key))
+        for spec in specs
+        for area in STUDY_ORDER
+        if changes(area, spec)
+    ]
+
+
+def cpu_runs() -> list[PlannedRun]:
+    """Preset ``cpu`` in order: seed 0 of everything, then the comparison of crops, then the other seeds."""
+
+    def seed_runs(seed: int) -> list[PlannedRun]:
+        return [
+            PlannedRun("areas", TrainConfig(area=area.value, stages=CPU_STAGES[area], seed=seed))
+            for area in STUDY_ORDER
+        ]
+
+    first, visualisation = seed_runs(CPU_SEEDS[0]), PlannedRun("visualisation", cpu_visualisation())
+    runs = [first[0], visualisation, *first[1:], *crop_runs(TrainConfig(stages=CROP_STAGES))]
+    for seed in CPU_SEEDS[1:]:
+        runs += seed_runs(seed)
+    return runs
+
+
+def cpu_visualisation() -> TrainConfig:
+    """The visualisation network of preset ``cpu``."""
+    return TrainConfig(network="densenet", area="whole_face", stages=((4.0, 32), (0.25, 64)), dropout=0.0, rate=4e-3)
+
+
+def cpu_configs() -> list[TrainConfig]:
+    """Preset ``cpu`` as a queue of trainings, most wanted first."""
+    return [run.config for run in cpu_runs()]
+
+
+def default_runs(seeds: tuple[int, ...] = (0, 1, 2, 3, 4)) -> list[PlannedRun]:
+    """Preset ``default``: every epoch at the published 64 pixels; validation chooses; mean and spread over seeds."""
+    stages: Stages = ((24.0, 64),)
+    runs = [
+        PlannedRun("areas", TrainConfig(area=area.value, stages=stages, seed=seed))
+        for seed in seeds
+        for area in STUDY_ORDER
+    ]
+    visualisation = TrainConfig(network="densenet", stages=stages, dropout=0.0, rate=4e-3)
+    return [
+        *runs,
+        *(PlannedRun("visualisation", replace(visualisation, seed=seed)) for seed in seeds),
+        *crop_runs(TrainConfig(stages=stages)),
+    ]
+
+
+def paper_runs(runs: int = 5) -> list[PlannedRun]:
+    """Preset ``paper``: the published protocol to the letter, test-set selection included (see ``paper_config``)."""
+    planned = [PlannedRun("areas", paper_config("vgg", area, seed)) for seed in range(runs) for area in STUDY_ORDER]
+    planned += [PlannedRun("visualisation", paper_config("densenet", Area.WHOLE_FACE, seed)) for seed in range(runs)]
+    for spec in padded_and_cut(STUDY_SPECS["published"]):
+        planned += [
+            PlannedRun("crops", replace(paper_config("vgg", area, seed), spec=spec.key))
+            for seed in range(runs)
+            for area in STUDY_ORDER
+        ]
+    return planned
+
+
+def quick_runs() -> list[PlannedRun]:
+    """Preset ``quick``: the real networks, few faces, 32 pixels, every table and figure in minutes."""
+    base = TrainConfig(stages=((1.0, 32),), limit=2000, batch=32, rate=1e-3, average=0.0)
+    specs = tuple(STUDY_SPECS[name] for name in ("published", "cut", "hull", "both_eyes", "hull_both_eyes"))
+    visualisation = replace(base, network="densenet", dropout=0.0, limit=500)
+    return [
+        *(PlannedRun("areas", replace(base, area=area.value)) for area in STUDY_ORDER),
+        PlannedRun("visualisation", visualisation),
+        *crop_runs(base, specs),
+    ]

@@ -1,0 +1,248 @@
+"""Finished trainings of one data set: where they lie, who may train them, and their predictions kept beside them.
+
+A run's folder (see ``mien.train``) also gets::
+
+    predictions-KEY.parquet   PredictionTable of validation and test; KEY changes with the weights and the cache
+    classmaps-KEY.npz         visualisation network only: logits, class maps and GAP features of the test faces
+
+Beside the folder lies ``NAME.lock``, held by the process that trains it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from mien.areas import cut
+from mien.augment import at_resolution
+from mien.cache import FaceCache
+from mien.datasets import Dataset
+from mien.errors import DatasetError
+from mien.evaluate import crops_of, table_of
+from mien.networks import DenseNetBC
+from mien.report.faces import sample_face
+from mien.report.inputs import ClassMaps
+from mien.study.steps import replacing
+from mien.train import TrainConfig, load, parts_of, predict, train
+from mien.types import Area, CropSpec, Float32, Split, hash_of
+
+PREDICTED_SPLITS: tuple[Split, ...] = ("validation", "test")
+MAIN_DATASET = "ferplus"
+"""Its trainings lie in the runs folder itself, where the shipped models' trainings lie too."""
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """One data set of the study.
+
+    Attributes:
+        name: ``ferplus``, ``rafdb``, ``expw`` or the user's own.
+        faces: id, split, label, published: one row a face.
+        runs: folder of its trainings.
+        prepared: its cache; None while it is only planned.
+    """
+
+    name: str
+    faces: pd.DataFrame
+    runs: Path
+    prepared: FaceCache | None = None
+
+    @classmethod
+    def of_cache(cls, cache: FaceCache, runs: Path) -> DataSet:
+        """A prepared data set; its folder of trainings is found or begun."""
+        faces = faces_of(cache.index)
+        name = str(cache.index["dataset"].iloc[0])
+        folder = runs_folder(name, faces, runs)
+        if _mark_of(folder) is None:
+            mark = {"dataset": name, "faces": faces_hash(faces), "cache": str(cache.folder)}
+            with replacing(folder / "data.json") as scratch:
+                scratch.write_text(json.dumps(mark, indent=1) + "\n")
+        return cls(name, faces, folder, cache)
+
+    @classmethod
+    def of_samples(cls, dataset: Dataset, runs: Path) -> DataSet:
+        """A data set that was read but not prepared: enough to plan with."""
+        rows = [(s.id, s.split, s.label.value, s.published) for s in dataset.samples]
+        faces = pd.DataFrame(rows, columns=["id", "split", "label", "published"])
+        return cls(dataset.name, faces, runs_folder(dataset.name, faces, runs))
+
+    @property
+    def cache(self) -> FaceCache:
+        """Its cache.
+
+        Raises:
+            DatasetError: it is not prepared yet.
+        """
+        if self.prepared is None:
+            raise DatasetError(f"{self.name} is not prepared yet (mien data prepare)")
+        return self.prepared
+
+    @cached_property
+    def key(self) -> str:
+        """Changes with the faces, their labels and splits, and the way they were detected."""
+        settings = (self.cache.folder / "settings.json").read_text()
+        return hash_of([faces_hash(self.faces), settings])
+
+    def count(self, *splits: Split, selection: str = "published") -> int:
+        """Faces in these splits; of ``any`` selection or of the published one."""
+        chosen = self.faces["split"].isin(splits)
+        return int((chosen if selection == "any" else chosen & self.faces["published"]).sum())
+
+    def training_faces(self, config: TrainConfig) -> int:
+        """Faces that a training sees in one epoch."""
+        faces = self.count("train") if config.select_on == "validation" else self.count("train", "validation")
+        return min(faces, config.limit) if config.limit else faces
+
+    def folder(self, config: TrainConfig) -> Path:
+        """Folder of a run."""
+        return self.runs / config.name
+
+    def finished(self, config: TrainConfig) -> bool:
+        """True when the run's weights are there."""
+        return (self.folder(config) / "model.safetensors").is_file()
+
+    def predictions_file(self, config: TrainConfig) -> Path:
+        """Where the predictions of a run lie or will lie."""
+        return self.folder(config) / f"predictions-{self._weights_key(config)}.parquet"
+
+    def class_maps_file(self, config: TrainConfig) -> Path:
+        """Where the class maps of a visualisation run lie or will lie."""
+        return self.folder(config) / f"classmaps-{self._weights_key(config)}.npz"
+
+    def _weights_key(self, config: TrainConfig) -> str:
+        weights = self.folder(config) / "model.safetensors"
+        if not weights.is_file():
+            return "untrained"
+        return hash_of([self.key, _sha256(weights, weights.stat().st_mtime_ns)])
+
+
+def faces_of(index: pd.DataFrame) -> pd.DataFrame:
+    """The columns of ``DataSet.faces`` out of a cache's index."""
+    published = index["published"].to_numpy(bool) if "published" in index else True
+    return index[["id", "split", "label"]].assign(published=published)
+
+
+def faces_hash(faces: pd.DataFrame) -> str:
+    """Twelve digits that change with the published selection's faces, their labels or their splits."""
+    table = faces.loc[faces["published"], ["id", "split", "label"]].sort_values("id")
+    return hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()[:12]
+
+
+def runs_folder(name: str, faces: pd.DataFrame, runs: Path) -> Path:
+    """Where the trainings of these faces lie. A folder belongs to one set of faces: ``data.json`` in it says which."""
+    mark = faces_hash(faces)
+    folder = runs if name == MAIN_DATASET else runs / name
+    return folder if _mark_of(folder) in (None, mark) else runs / f"{name}-{mark}"
+
+
+def _mark_of(folder: Path) -> str | None:
+    try:
+        return str(json.loads((folder / "data.json").read_text())["faces"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+_digests: dict[tuple[Path, int], str] = {}
+
+
+def _sha256(file: Path, changed: int) -> str:
+    if (file, changed) not in _digests:
+        with file.open("rb") as stream:
+            _digests[file, changed] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return _digests[file, changed]
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[bool]:
+    """Hold a run's lock; gives False when another process holds it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows: two studies on one runs folder are the user's own care there
+        yield True
+        return
+    with folder.with_name(f"{folder.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def finish(data: DataSet, config: TrainConfig, progress: Callable[[str], None]) -> bool:
+    """Train a run to its end unless it is finished; False when another process is at it."""
+    if data.finished(config):
+        return True
+    with claimed(data.folder(config)) as mine:
+        if mine:
+            train(data.cache, config, data.runs, progress)
+        return mine
+
+
+def write_predictions(data: DataSet, config: TrainConfig) -> None:
+    """PredictionTable of validation and test, at the side the training ended with; plain, without mirror images.
+
+    The published test protocol is one centre crop. bf16 autocast, as in training. Faces of both selections.
+    """
+    trained, tables = load(data.folder(config)), []
+    area, spec = Area(config.area), ending_spec(config)
+    for split in PREDICTED_SPLITS:
+        rows = data.cache.rows(split, "any")
+        crops = torch.from_numpy(crops_of(data.cache, rows, area, spec))
+        parts = parts_of([area]).expand(len(rows), 3)
+        logits = predict(trained.network, crops, parts).numpy() if len(rows) else np.zeros((0, 8), np.float32)
+        tables.append(table_of(data.cache, rows, area, spec, logits, config.network, config.seed))
+    with replacing(data.predictions_file(config)) as scratch:
+        pd.concat(tables, ignore_index=True).to_parquet(scratch, index=False)
+
+
+def ending_spec(config: TrainConfig) -> CropSpec:
+    """The crop spec at the side of the last stage."""
+    return at_resolution(CropSpec.from_key(config.spec), config.stages[-1][1])
+
+
+def write_class_maps(data: DataSet, config: TrainConfig) -> None:
+    """Logits [N, 8], class maps [N, 8, S/4, S/4] and GAP features [N, K] of the test faces; the sample photo's maps.
+
+    Kept as float16.
+    """
+    rows, spec, area = data.cache.rows("test"), ending_spec(config), Area(config.area)
+    photo = cut(sample_face().frame, area, spec)[None]
+    network = load(data.folder(config)).network
+    logits, maps, features = class_maps_of(network, np.concatenate([crops_of(data.cache, rows, area, spec), photo]))
+    arrays = {"logits": logits[:-1], "maps": maps[:-1], "features": features[:-1], "photo": maps[-1]}
+    with replacing(data.class_maps_file(config)) as scratch, scratch.open("wb") as file:
+        np.savez(file, **{name: array.astype(np.float16) for name, array in arrays.items()})
+
+
+def read_class_maps(data: DataSet, config: TrainConfig) -> ClassMaps:
+    """What :func:`write_class_maps` wrote."""
+    with np.load(data.class_maps_file(config)) as kept:
+        found = {name: kept[name].astype(np.float32) for name in ("logits", "maps", "features", "photo")}
+    return ClassMaps(
+        data.cache.rows("test"), found["logits"], found["maps"], found["features"], ending_spec(config), found["photo"]
+    )
+
+
+def class_maps_of(network: nn.Module, crops: Any, batch: int = 128) -> tuple[Float32, Float32, Float32]:
+    """Logits, class maps and GAP features (float32) of a DenseNet on crops uint8 [N, S, S]."""
+    if not isinstance(network, DenseNetBC):
+        raise ValueError("class maps come from the visualisation network (densenet)")
+    pieces = []
+    with torch.no_grad():
+        for start in range(0, len(crops), batch):
+            pieces.append(network(torch.from_numpy(crops[start : start + batch])))
+    logits, maps, features = (torch.cat(column).numpy() for column in zip(*pieces, strict=True))
+    return logits, maps, features
