@@ -19,10 +19,10 @@ from mien.assets import SAMPLE
 from mien.authenticity import softmax
 from mien.errors import ImageError, ModelError, UsageError
 from mien.images import Limits, to_gray
-from mien.inference import Models
+from mien.inference import SHIPPED, Models
 from mien.landmarks import detect
 from mien.textual import picture_html, picture_text
-from mien.types import AREAS, EMOTIONS, PARTS, Area, Face, Part, UInt8
+from mien.types import AREAS, EMOTIONS, PARTS, Area, Emotion, Face, Part, UInt8
 
 
 @pytest.fixture(scope="module")
@@ -364,3 +364,69 @@ def test_package_names_are_lazy_and_listed() -> None:
         mien.nothing  # noqa: B018
     assert images.load(SAMPLE).shape == (512, 512, 3)
     assert len(detect(to_gray(images.load(SAMPLE)))) == 1
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Analyzer:
+    if not (SHIPPED / "manifest.json").is_file() or not json.loads((SHIPPED / "manifest.json").read_text())["networks"]:
+        pytest.skip("no networks are shipped yet")
+    return Analyzer()
+
+
+def test_the_sample_smiles(shipped: Analyzer) -> None:
+    """The published photo, with the packaged networks: happiness, and all three parts visible."""
+    answers = shipped.analyze(SAMPLE)
+    assert len(answers) == 1
+    assert answers[0].emotion is Emotion.HAPPINESS
+    assert answers[0].predictions[Area.WHOLE_FACE].emotion is Emotion.HAPPINESS
+    assert answers[0].predictions[Area.MOUTH].emotion is Emotion.HAPPINESS
+    assert answers[0].visibility.visible == frozenset(PARTS)
+
+
+@pytest.mark.parametrize("side", [24, 32, 48, 96, 192, 512])
+def test_the_sample_smiles_at_every_size(shipped: Analyzer, photo: UInt8, side: int) -> None:
+    """The face enlarged or reduced until the close crop around it measures ``side`` pixels."""
+    x0, y0, x1, y1 = 160, 60, 286, 186
+    method = cv2.INTER_AREA if side < 126 else cv2.INTER_CUBIC
+    crop = cv2.resize(photo[y0:y1, x0:x1], (side, side), interpolation=method).astype(np.uint8)
+    answers = shipped.analyze(crop)
+    assert [a.emotion for a in answers] == [Emotion.HAPPINESS]
+
+
+@pytest.mark.parametrize("name", ["gray", "dark", "jpeg", "mirrored", "turned", "wide"])
+def test_the_sample_smiles_under_disturbances(shipped: Analyzer, photo: UInt8, name: str) -> None:
+    turn = cv2.getRotationMatrix2D((223, 130), 15, 1)
+    _, coded = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 30])
+    disturbed = {
+        "gray": to_gray(photo),
+        "dark": (photo // 2).astype(np.uint8),
+        "jpeg": coded.tobytes(),
+        "mirrored": np.ascontiguousarray(photo[:, ::-1]),
+        "turned": cv2.warpAffine(photo, turn, (512, 512)),
+        "wide": cv2.copyMakeBorder(photo, 0, 0, 400, 400, cv2.BORDER_CONSTANT),
+    }[name]
+    answers = shipped.analyze(disturbed)
+    assert [a.emotion for a in answers] == [Emotion.HAPPINESS]
+
+
+def test_a_covered_mouth_is_found_and_left_out(shipped: Analyzer, photo: UInt8) -> None:
+    """A plain surgical mask drawn over the sample."""
+    face = shipped.analyze(photo)[0].face
+    masked = photo.copy()
+    outline = np.concatenate([face.landmarks[2:15], face.landmarks[[28]]])
+    cv2.fillPoly(masked, [np.round(outline).astype(np.int32)], (190, 215, 235))
+    answer = shipped.analyze(masked, faces=[face])[0]
+    assert Part.MOUTH not in answer.visibility.visible
+    assert Part.EYES in answer.visibility.visible
+    assert answer.fused is not None
+    assert Part.MOUTH not in answer.contributions
+
+
+def test_every_shipped_answer_is_calibrated(shipped: Analyzer) -> None:
+    if not (SHIPPED / "calibration.json").is_file():
+        pytest.skip("no calibration is shipped yet")
+    answer = shipped.analyze(SAMPLE)[0]
+    assert answer.fused is not None
+    assert answer.fused.authenticity is not None
+    assert all(p.authenticity is not None for p in answer.predictions.values())
+    assert answer.notes == ()

@@ -286,6 +286,47 @@ def test_help_names_every_command_and_exit_codes(capsys: pytest.CaptureFixture[s
     assert "exit codes" in capsys.readouterr().out
 
 
+_EXTRAS = (
+    "torch", "matplotlib", "sklearn", "scipy", "fastapi", "uvicorn", "multipart", "pyarrow", "tqdm", "jinja2", "av", "onnx",
+    "safetensors", "PIL",
+)  # fmt: skip
+
+
+def _without_extras(*args: object) -> subprocess.CompletedProcess[str]:
+    """A process in which only the base dependencies can be imported."""
+    code = (
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {_EXTRAS}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        "from mien.cli import main\n"
+        "sys.exit(main())"
+    )
+    command = [sys.executable, "-c", code, *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_without_any_extra(name: str) -> None:
+    done = _without_extras(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"usage: mien {name}" in done.stdout
+
+
+def test_analysing_needs_no_extra(tiny_models: Path) -> None:
+    done = _without_extras("analyze", "--sample", "--csv", "--models", tiny_models)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("input,status,")
+
+
+def test_training_without_torch_says_how_to_get_it(tmp_path: Path) -> None:
+    done = _without_extras("train", "--cache", tmp_path)
+    assert done.returncode == 5
+    assert done.stderr.splitlines() == ["mien: mien train needs torch: install it with  pip install 'mien[train]'"]
+
+
 def test_version_and_bare_call(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip().count(".") == 2
@@ -307,7 +348,7 @@ def test_c_libraries_stay_quiet_in_a_real_process(files: Path, tiny_models: Path
 def test_analysing_imports_nothing_heavy(tiny_models: Path) -> None:
     code = (
         "import sys; from mien.cli import main; main(sys.argv[1:]); "
-        "print([m for m in ('torch', 'matplotlib', 'sklearn', 'scipy', 'fastapi', 'pyarrow.parquet', 'PIL') "
+        "print([m for m in ('torch', 'matplotlib', 'sklearn', 'scipy', 'fastapi', 'pandas', 'pyarrow', 'PIL') "
         "if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(

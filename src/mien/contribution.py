@@ -24,15 +24,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from mien.errors import TableError
 from mien.intervals import bootstrap_weights, percentile_interval
 from mien.shapley import interactions, shapley
 from mien.types import AREAS, EMOTIONS, N_EMOTIONS, PARTS, Area, Emotion, Float32, Float64, Interval, Part
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GAMES = ("accuracy", "macro_recall", "recall", "information")
 ALL = "all"
@@ -187,6 +190,8 @@ def difference(games: Games, game: str, emotion: str, first: Part, second: Part)
 
 
 def _table(games: Games, values: Float64, replicates: Float64, column: str, names: list[str]) -> pd.DataFrame:
+    import pandas as pd  # here, because every photo's analysis imports this module, and it takes a quarter of a second
+
     rows = []
     for row, (game, emotion) in enumerate(games.names):
         for at, name in enumerate(names):
