@@ -288,7 +288,7 @@ def test_text_shows_every_area_and_fits_the_terminal(answers: Answers) -> None:
 def test_html_is_self_contained_and_escaped(analyzer: Analyzer, photo: UInt8) -> None:
     page = picture_html(analyzer.analyze(photo, input="<script>alert(1)</script>"))
     assert "<script>" not in page
-    assert "http" not in page.replace("data:image/png;base64,", "")
+    assert "http" not in page.replace("data:image/jpeg;base64,", "")
     assert page.count("<tr") == 8
 
 

@@ -130,6 +130,11 @@ class Answer:
 
         return face_text(self)
 
+    def _repr_html_(self) -> str:
+        from mien.textual import face_html
+
+        return face_html(self)
+
 
 _AUTHENTICITY = ("authenticity", "authenticity_low", "authenticity_high")
 

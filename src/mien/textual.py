@@ -144,16 +144,16 @@ def picture_html(answers: Answers) -> str:
     """HTML for a notebook: the drawn picture and a table a face. Self-contained."""
     drawn = answers.annotated()
     parts = [f'<img alt="{html.escape(picture_text(answers, 120).splitlines()[0])}" style="max-width:100%" '
-             f'src="data:image/png;base64,{_png(drawn)}">']  # fmt: skip
+             f'src="data:image/jpeg;base64,{_jpeg(drawn)}">']  # fmt: skip
     parts += [face_html(answer, number) for number, answer in enumerate(answers, 1)]
     return "<div>" + "".join(parts) + "</div>" if answers else f"<div>{html.escape(picture_text(answers))}</div>"
 
 
-def face_html(answer: Answer, number: int) -> str:
+def face_html(answer: Answer, number: int | None = None) -> str:
     """One face as an HTML table: areas down, emotions across, authenticity last."""
     head = "".join(f"<th>{html.escape(e.value)}</th>" for e in EMOTIONS)
     rows = "".join(_html_row(area, p, area in answer.hidden_areas) for area, p in answer.predictions.items())
-    words = html.escape(f"Face {number}: {title_of(answer)}")
+    words = html.escape(title_of(answer) if number is None else f"Face {number}: {title_of(answer)}")
     notes = "".join(f"<p>{html.escape(note)}</p>" for note in answer.notes)
     return f"<h4>{words}</h4><table><tr><th>area</th>{head}<th>right</th></tr>{rows}</table>{notes}"
 
@@ -167,6 +167,7 @@ def _html_row(area: Area, prediction: Prediction, hidden: bool) -> str:
     return f"<tr{fade}><td>{html.escape(area.words)}</td>{cells}<td>{html.escape(_right_cell(prediction))}</td></tr>"
 
 
-def _png(image: UInt8) -> str:
-    _, coded = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
+def _jpeg(image: UInt8) -> str:
+    """Base64; a photo as PNG would make a notebook several times larger."""
+    _, coded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 85])
     return base64.b64encode(coded.tobytes()).decode("ascii")

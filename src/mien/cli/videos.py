@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +14,6 @@ from mien.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from mien.analyze import Analyzer
-    from mien.video import VideoResult
-    from mien.video.table import Series
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,21 +63,5 @@ def _run(
     for name, sentence in result.problems:
         print(f"mien: {name}: {sentence}", file=sys.stderr)
     if not args.quiet:
-        print("\n\n".join(_summary(result, path) for path in paths))
+        print(result)
     return InputError.exit_code if result.problems else 0
-
-
-def _summary(result: VideoResult, path: str) -> str:
-    series = [one for one in result.series if one.input == path]
-    frames = result.frames[path]
-    head = f"{path}: {frames:,} frames, {len(series)} {'face' if len(series) == 1 else 'faces'}"
-    return "\n".join([head, *(_face(one) for one in series)])
-
-
-def _face(one: Series) -> str:
-    said = Counter(emotion for emotion in one.said if emotion is not None)
-    answered = sum(said.values())
-    shares = ", ".join(f"{emotion} {n / answered:.0%}" for emotion, n in said.most_common(3)) or "no answer"
-    lines = [f"  face {one.face_id}: {one.times[0]:.1f} to {one.times[-1]:.1f} s, {len(one.times):,} frames; {shares}"]
-    lines += [f"    {stretch}" for stretch in one.stretches]
-    return "\n".join(lines)

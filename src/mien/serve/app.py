@@ -214,6 +214,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
             "emotions": [e.value for e in EMOTIONS],
             "areas": {a.value: [p.value for p in PARTS if p in a.parts] for a in AREAS},
             "part_landmarks": {p.value: list(PART_LANDMARKS[spec.eyes][p]) for p in PARTS},
+            "eyes": spec.eyes,
             "limits": {
                 "upload_bytes": settings.upload_bytes,
                 "pixels": settings.pixels,
@@ -222,6 +223,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
                 "upload_seconds": settings.upload_seconds,
                 "analysis_seconds": settings.analysis_seconds,
             },
+            "heatmap": "visualisation" in analyzer.models.manifest,
             "report": settings.report is not None,
         }
 

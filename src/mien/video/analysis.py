@@ -60,6 +60,16 @@ class VideoResult:
     frames: dict[str, int]
     problems: list[tuple[str, str]]
 
+    def _repr_html_(self) -> str:
+        from mien.video.summary import result_html
+
+        return result_html(self)
+
+    def __str__(self) -> str:
+        from mien.video.summary import result_text
+
+        return result_text(self)
+
 
 def analyze_videos(
     paths: Sequence[str],

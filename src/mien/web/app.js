@@ -31,7 +31,7 @@ async function analyzePicture(blob) {
   }
   setBusy(true);
   try {
-    const answer = await api.analyze(blob);
+    const answer = await api.analyze(blob, { heatmap: state.about.heatmap });
     if (request === state.request) await receive(answer, blob);
   } catch (error) {
     if (request === state.request) failed(error);
@@ -228,7 +228,7 @@ async function startWebcam() {
   alertUser("");
   stopWebcam();
   state.request += 1;
-  webcam = new Webcam($("video"), receiveLive, failed, (frame, signal) => api.analyze(frame, { signal }));
+  webcam = new Webcam($("video"), receiveLive, failed, (frame, signal) => api.analyze(frame, { heatmap: state.about.heatmap, signal }));
   try {
     await webcam.start();
     say("The webcam is running.");
@@ -385,6 +385,8 @@ async function start() {
   }
   const { about } = state;
   $("report-link").hidden = !about.report;
+  $("eyes-note").textContent = about.eyes === "one" ? "The eyes are one brow and eye, as published." : "";
+  for (const control of document.querySelectorAll("[data-heatmap-control]")) control.hidden = !about.heatmap;
   $("limit").textContent = `, up to ${about.limits.upload_bytes / 1e6} MB`;
   $("about").textContent = `mien ${about.version} · networks ${about.models} · trained on ${about.dataset}`;
   return showView();

@@ -36,7 +36,8 @@ const bits = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(v
 /** How much each visible part spoke for or against the answer (Shapley values, in bits). */
 export function contribution(node, contributions, emotion) {
   const shown = PARTS.filter((part) => part in contributions);
-  if (!shown.length || !emotion) return fill(node, html("p", { class: "note" }, "Nothing is visible that could contribute."));
+  if (!emotion) return fill(node, html("p", { class: "note" }, "Nothing is visible that could contribute."));
+  if (!shown.length) return fill(node, html("p", { class: "note" }, "Unknown: it needs calibrated networks of all seven areas."));
   const widest = Math.max(0.5, ...shown.map((part) => Math.abs(contributions[part])));
   const line = (part) => {
     const value = contributions[part];

@@ -54,7 +54,7 @@ export function draw(node, answer, partLandmarks, { chosen, hidden, shown, zoom 
   node.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const layers = faces.map((face, number) => {
     // Line widths follow the face, within what the picture's size on screen lets one see.
-    const unit = Math.max(face.face.size / 150, Math.max(width, height) / 760 / zoom);
+    const unit = Math.max(face.face.size / 190, Math.max(width, height) / 820 / zoom);
     const current = number === chosen;
     const map = face.heatmap;
     return svg("g", {},
