@@ -61,6 +61,8 @@ def test_predictions_are_the_networks_on_the_published_crops(answer: Answer, tin
     assert list(answer.predictions) == list(AREAS)
     for crop in crop_all(gray, answer.face.landmarks):
         prediction = answer.predictions[crop.area]
+        np.testing.assert_array_equal(answer.crops[crop.area].pixels, crop.pixels)
+        np.testing.assert_array_equal(answer.crops[crop.area].box, crop.box)
         np.testing.assert_allclose(prediction.logits, models.logits(crop.area, crop.pixels[None])[0], atol=1e-5)
         assert prediction.emotion is EMOTIONS[int(prediction.logits.argmax())]
         assert prediction.probabilities.sum() == pytest.approx(1, abs=1e-5)
@@ -297,6 +299,8 @@ def test_str_and_indexing(answers: Answers, answer: Answer) -> None:
     assert list(answers) == [answer]
     assert answers[:1] == (answer,)
     assert str(answer) in str(answers)
+    assert repr(answer).startswith(f"<Answer {answer.emotion.value}: right ")
+    assert repr(answers) == f"<Answers astronaut: [{answer!r}]>"
 
 
 def test_annotated_picture_is_larger_and_different(answers: Answers) -> None:

@@ -3,12 +3,17 @@ import numpy as np
 import pytest
 
 from mien import draw
-from mien.draw import CARD_WIDTH, PART_COLORS, Bar, Card, annotate, blend, draw_card, jet, mark_face, overlay
+from mien.draw import CARD_WIDTH, PART_COLORS, Bar, Card, Group, annotate, blend, draw_card, jet, mark_face, overlay
 from mien.images import to_gray
 from mien.landmarks import detect
 from mien.types import PARTS, Face, Part, UInt8
 
-CARD = Card("1  happiness", ["Right 94 times in 100.", "word " * 60], [[Bar("neutral", 0.2, "20%")]], "1: happiness")
+CARD = Card(
+    "1  happiness",
+    ["Right 94 times in 100.", "word " * 60],
+    [Group("probability", [Bar("neutral", 0.2, "20%")])],
+    "1: happiness",
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +103,19 @@ def test_card_wraps_long_sentences_inside_its_width() -> None:
 
 def test_bar_length_is_the_share() -> None:
     def length(share: float) -> int:
-        sheet = draw_card(Card("", [], [[Bar("", share, "")]], ""))
+        sheet = draw_card(Card("", [], [Group("", [Bar("", share, "")])], ""))
         return int((sheet == np.array(draw._BAR, np.uint8)).all(axis=2).any(axis=0).sum())
 
     assert length(1.0) - length(0.0) == 150
     assert length(0.5) == pytest.approx((length(1.0) + length(0.0)) / 2, abs=1)
     assert length(7.0) == length(1.0)
+
+
+def test_bar_shows_its_picture() -> None:
+    crop = np.full((64, 64), 77, np.uint8)
+    plain, shown = (draw_card(Card("", [], [Group("", [Bar("", 0, "", picture=p)])], "")) for p in (None, crop))
+    assert (shown == 77).all(axis=2).sum() == draw.THUMB**2
+    assert not (plain == 77).any()
 
 
 def test_drawing_leaves_the_photo_alone(photo: UInt8, face: Face) -> None:

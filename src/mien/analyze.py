@@ -33,6 +33,7 @@ from mien.types import (
     PARTS,
     PUBLISHED_SPEC,
     Area,
+    Crop,
     CropSpec,
     Emotion,
     Face,
@@ -151,8 +152,8 @@ class Analyzer:
 
     def _answers(self, gray: UInt8, faces: list[Face], visible: frozenset[Part] | None, heatmap: bool) -> list[Answer]:
         frames = _Frames(gray, faces)
-        logits = {area: self.models.logits(area, frames.crops(area, self.models.entry(area).spec))
-                  for area in self.models.areas}  # fmt: skip
+        crops = {area: frames.crops(area, self.models.entry(area).spec) for area in self.models.areas}
+        logits = {area: self.models.logits(area, np.stack([c.pixels for c in row])) for area, row in crops.items()}
         seen = self._visibilities(frames, visible)
         predictions = {area: self._predictions(area, rows) for area, rows in logits.items()}
         fused = [self._fused({a: rows[i : i + 1] for a, rows in logits.items()}, s.visible)
@@ -174,6 +175,7 @@ class Analyzer:
                 heatmap=maps[i],
                 notes=self._notes(gray, face, assumed=visible is None and self._sight is None),
                 abstained=self._abstains(fused[i]),
+                crops={area: row[i] for area, row in crops.items()},
             )
             for i, face in enumerate(faces)
         ]
@@ -228,15 +230,15 @@ class Analyzer:
         if "visualisation" not in self.models.manifest:
             raise ModelError(f"{self.models.folder} has no visualisation network, which heatmaps need")
         spec = ModelEntry.from_dict(self.models.folder, self.models.manifest["visualisation"]).spec
-        _, maps, _ = self.models.class_maps(frames.crops(Area.WHOLE_FACE, spec))
+        crops = frames.crops(Area.WHOLE_FACE, spec)
+        _, maps, _ = self.models.class_maps(np.stack([crop.pixels for crop in crops]))
         heatmaps: list[Heatmap | None] = []
-        for face, emotion, of_face in zip(frames.faces, emotions, maps, strict=True):
+        for crop, emotion, of_face in zip(crops, emotions, maps, strict=True):
             if emotion is None:
                 heatmaps.append(None)
                 continue
             values = cv2.resize(of_face[emotion.position], (spec.size,) * 2, interpolation=cv2.INTER_LINEAR)
-            box = square_of(bounding_box(face.landmarks, Area.WHOLE_FACE, spec), spec.padded)
-            heatmaps.append(Heatmap(emotion, values.astype(np.float32), box))
+            heatmaps.append(Heatmap(emotion, values.astype(np.float32), crop.box))
         return heatmaps
 
     def _notes(self, gray: UInt8, face: Face, assumed: bool) -> tuple[str, ...]:
@@ -268,9 +270,11 @@ class _Frames:
             self._frames[face_size] = [frame_of(self.gray, face.landmarks, face_size) for face in self.faces]
         return self._frames[face_size]
 
-    def crops(self, area: Area, spec: CropSpec) -> UInt8:
-        """uint8 [faces, size, size]."""
-        return np.stack([cut(frame, area, spec) for frame in self.frames(spec.face_size)])
+    def crops(self, area: Area, spec: CropSpec) -> list[Crop]:
+        """One crop a face."""
+        boxes = [square_of(bounding_box(face.landmarks, area, spec), spec.padded) for face in self.faces]
+        pixels = [cut(frame, area, spec) for frame in self.frames(spec.face_size)]
+        return [Crop(area, spec, p, box) for p, box in zip(pixels, boxes, strict=True)]
 
 
 def parts_of(area: AreaChoice) -> frozenset[Part]:

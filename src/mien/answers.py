@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from mien import draw
-from mien.types import AREAS, EMOTIONS, PARTS, Area, Emotion, Face, Float32, Part, Prediction, UInt8, Visibility
+from mien.types import AREAS, EMOTIONS, PARTS, Area, Crop, Emotion, Face, Float32, Part, Prediction, UInt8, Visibility
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ class Heatmap:
         return ((self.values - low) / max(high - low, 1e-6)).astype(np.float32)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Answer:
     """What mien says of one face.
 
@@ -57,6 +57,7 @@ class Answer:
         heatmap: the class map of the answer's emotion; None where not asked for.
         notes: plain sentences about what limits this answer; empty where nothing does.
         abstained: True where the fused answer's authenticity is below the one asked for.
+        crops: what each area's network saw.
     """
 
     face: Face
@@ -67,6 +68,7 @@ class Answer:
     heatmap: Heatmap | None = None
     notes: tuple[str, ...] = ()
     abstained: bool = False
+    crops: Mapping[Area, Crop] = field(default_factory=dict)
 
     @property
     def emotion(self) -> Emotion | None:
@@ -130,6 +132,12 @@ class Answer:
 
         return face_text(self)
 
+    def __repr__(self) -> str:
+        from mien.textual import title_of
+
+        x0, y0, x1, y1 = (round(float(v)) for v in self.face.box)
+        return f"<Answer {title_of(self)}, at ({x0}, {y0}) to ({x1}, {y1})>"
+
     def _repr_html_(self) -> str:
         from mien.textual import face_html
 
@@ -180,7 +188,7 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return table.astype({name: "object" if kind == "str" else kind for name, kind in COLUMNS.items()})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Answers(Sequence[Answer]):
     """The faces of one picture, largest first; empty where there is none.
 
@@ -248,6 +256,9 @@ class Answers(Sequence[Answer]):
         from mien.textual import picture_text
 
         return picture_text(self)
+
+    def __repr__(self) -> str:
+        return f"<Answers {self.input or 'picture'}: {list(self.faces)!r}>"
 
     def _repr_html_(self) -> str:
         from mien.textual import picture_html

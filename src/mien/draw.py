@@ -26,7 +26,10 @@ _HIDDEN, _INK, _PAPER, _FAINT, _BAR = (150, 150, 150), (32, 33, 36), (255, 255, 
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 SHORTEST, LONGEST = 720, 1600
 """A photo's longer side is brought into this range before drawing, so that lines and words can be read."""
-CARD_WIDTH = 560
+CARD_WIDTH = 600
+_HEADING = 34
+THUMB = 36
+"""Side in pixels of a crop on a card."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,32 @@ class Bar:
         share: 0..1, length of the bar.
         text: at the right.
         faint: drawn in grey, for what does not count.
+        picture: uint8 [S, S] grey, drawn before the name; None draws none.
     """
 
     name: str
     share: float
     text: str
     faint: bool = False
+    picture: UInt8 | None = None
+
+    @property
+    def height(self) -> int:
+        """Pixels that the line takes."""
+        return 24 if self.picture is None else THUMB + 6
+
+
+@dataclass(frozen=True)
+class Group:
+    """Bars under one heading.
+
+    Attributes:
+        heading: what the bars measure.
+        bars: from top to bottom.
+    """
+
+    heading: str
+    bars: Sequence[Bar]
 
 
 @dataclass(frozen=True)
@@ -53,13 +76,13 @@ class Card:
     Attributes:
         title: the answer.
         lines: sentences below it.
-        bars: grouped; a gap is left between groups.
+        groups: of bars.
         tag: short words at the face itself.
     """
 
     title: str
     lines: Sequence[str]
-    bars: Sequence[Sequence[Bar]]
+    groups: Sequence[Group]
     tag: str
 
 
@@ -131,44 +154,51 @@ def mark_face(canvas: UInt8, face: Face, visible: Collection[Part], scale: float
         scale: pixels of the canvas a pixel of the photo.
         tag: words above the box.
     """
-    thin = max(1, round(max(canvas.shape[:2]) / 700))
+    thin = int(np.clip(round(face.size * scale / 80), 1, 4))
     points = (face.landmarks + 0.5) * scale - 0.5
     box = (face.box + 0.5) * scale - 0.5
     _rectangle(canvas, box, _PAPER, thin)
+    dot = (thin + 1) // 2
     for point in points:
-        _dot(canvas, point, _PAPER, thin)
+        _dot(canvas, point, _PAPER, dot)
     for part in Part:
         color = PART_COLORS[part] if part in visible else _HIDDEN
         for index in PART_LANDMARKS["one"][part]:
-            _dot(canvas, points[index], color, thin + 1)
-        _rectangle(canvas, bounding_box(points.astype(np.float32), Area.of({part})), color, thin + (part in visible))
+            _dot(canvas, points[index], color, dot)
+        _rectangle(canvas, bounding_box(points.astype(np.float32), Area.of({part})), color, thin)
     if tag:
-        _tag(canvas, tag, box, thin)
+        _tag(canvas, tag, box)
 
 
 def draw_card(card: Card) -> UInt8:
     """uint8 [h, CARD_WIDTH, 3]: title, sentences and bars on white."""
-    rows = sum(len(group) for group in card.bars)
+    rows = sum(bar.height for group in card.groups for bar in group.bars)
     lines = [piece for line in card.lines for piece in _wrapped(line, CARD_WIDTH - 40, 0.48)]
-    height = 58 + 22 * len(lines) + 24 * rows + 14 * len(card.bars) + 18
+    height = 58 + 22 * len(lines) + rows + _HEADING * len(card.groups) + 18
     sheet = np.full((height, CARD_WIDTH, 3), 255, np.uint8)
     _write(sheet, card.title, (20, 40), 0.85, _INK)
     y = 58
     for line in lines:
         y += 22
         _write(sheet, line, (20, y - 6), 0.48, _FAINT)
-    for group in card.bars:
-        y += 14
-        for bar in group:
-            y += 24
+    for group in card.groups:
+        y += _HEADING
+        _write(sheet, group.heading, (20, y - 6), 0.42, _FAINT)
+        for bar in group.bars:
+            y += bar.height
             _bar(sheet, bar, y - 6)
     return sheet
 
 
-def _bar(sheet: UInt8, bar: Bar, y: int) -> None:
-    left, length = 168, 150
+def _bar(sheet: UInt8, bar: Bar, bottom: int) -> None:
+    left, length = 208, 150
     ink, fill = (_HIDDEN, _HIDDEN) if bar.faint else (_INK, _BAR)
-    _write(sheet, bar.name, (20, y), 0.48, ink)
+    y = bottom
+    if bar.picture is not None:
+        small = cv2.resize(bar.picture, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+        sheet[bottom - THUMB : bottom, 20 : 20 + THUMB] = small[..., None]
+        y = bottom - THUMB // 2 + 6
+    _write(sheet, bar.name, (20 if bar.picture is None else 20 + THUMB + 12, y), 0.48, ink)
     cv2.rectangle(sheet, (left, y - 12), (left + length, y), (236, 238, 242), -1)
     cv2.rectangle(sheet, (left, y - 12), (left + round(length * float(np.clip(bar.share, 0, 1))), y), fill, -1)
     _write(sheet, bar.text, (left + length + 12, y), 0.48, ink)
@@ -194,8 +224,8 @@ def _beside(canvas: UInt8, cards: Sequence[UInt8]) -> UInt8:
     return whole
 
 
-def _tag(canvas: UInt8, words: str, box: Float32, thin: int) -> None:
-    size = 0.5 + 0.1 * thin
+def _tag(canvas: UInt8, words: str, box: Float32) -> None:
+    size = 0.4 + max(canvas.shape[:2]) / 6000
     (wide, high), base = cv2.getTextSize(words, _FONT, size, 1)
     x = int(np.clip(box[0], 0, max(canvas.shape[1] - wide - 8, 0)))
     y = int(np.clip(box[1] - 6, high + base + 4, canvas.shape[0] - base))

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from mien.authenticity import times
-from mien.draw import Bar, Card
+from mien.draw import Bar, Card, Group
 from mien.types import EMOTIONS, PARTS, Area, Prediction, UInt8
 
 if TYPE_CHECKING:
@@ -117,8 +117,13 @@ def card_of(answer: Answer, number: int) -> Card:
     fused = []
     if answer.fused is not None:
         fused = [Bar(e.value, float(p), f"{p:.0%}") for e, p in zip(EMOTIONS, answer.fused.probabilities, strict=True)]
-    areas = [_area_bar(area, p, area in answer.hidden_areas) for area, p in answer.predictions.items()]
-    return Card(f"{number}  {title_of(answer).partition(':')[0]}", _card_lines(answer), [fused, areas], tag)
+    areas = [_area_bar(answer, area) for area in answer.predictions]
+    groups = [
+        Group("probability of each emotion, from what is visible", fused),
+        Group("each area alone: what its network saw and says, and how often such an answer is right", areas),
+    ]
+    title = f"{number}  {title_of(answer).partition(':')[0]}"
+    return Card(title, _card_lines(answer), [group for group in groups if group.bars], tag)
 
 
 def _card_lines(answer: Answer) -> list[str]:
@@ -128,11 +133,12 @@ def _card_lines(answer: Answer) -> list[str]:
     return [words[:1].upper() + words[1:] + ".", *lines[1:], *spoke, *answer.notes]
 
 
-def _area_bar(area: Area, prediction: Prediction, hidden: bool) -> Bar:
+def _area_bar(answer: Answer, area: Area) -> Bar:
+    prediction, hidden = answer.predictions[area], area in answer.hidden_areas
     right = prediction.authenticity
     share = float(prediction.probabilities.max()) if right is None else right.value
-    words = f"{prediction.emotion.value}, {_right_words(prediction)}"
-    return Bar(area.words, share, "hidden, not used" if hidden else words, hidden)
+    words = "hidden, not used" if hidden else f"{prediction.emotion.value}, {_right_words(prediction)}"
+    return Bar(area.words, share, words, hidden, answer.crops[area].pixels if area in answer.crops else None)
 
 
 def _right_words(prediction: Prediction) -> str:
