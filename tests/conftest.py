@@ -12,7 +12,7 @@ import pytest
 
 from mien import images
 from mien.assets import SAMPLE
-from mien.authenticity import Calibration, SourceCalibration, fingerprint, source_of
+from mien.authenticity import Calibration, SourceCalibration, fingerprint
 from mien.fitted import write_fitted
 from mien.fusion import Fusion
 from mien.inference import Models
@@ -78,7 +78,7 @@ def write_tiny_trust(folder: Path) -> None:
     calibrations, fusions = {}, {}
     for network in ("vgg", "anyarea"):
         models = Models(folder, network)
-        sources = {source_of(area, fused): plain for area in AREAS for fused in (False, True)}
+        sources = {f"{kind}{area.value}": plain for area in AREAS for kind in ("", "fused_", "partial_")}
         prints = {area.value: fingerprint(models, area) for area in AREAS}
         prior = np.full(8, 0.125, np.float32)
         calibrations[network] = Calibration("random", 100, prior, sources, prints).to_dict()
