@@ -156,7 +156,8 @@ class Analyzer:
         logits = {area: self.models.logits(area, np.stack([c.pixels for c in row])) for area, row in crops.items()}
         seen = self._visibilities(frames, visible)
         predictions = {area: self._predictions(area, rows) for area, rows in logits.items()}
-        fused = [self._fused({a: rows[i : i + 1] for a, rows in logits.items()}, s.visible)
+        blanked = self._blanked(frames, seen)
+        fused = [self._fused({a: rows[i : i + 1] for a, rows in logits.items()}, s.visible, blanked[i])
                  for i, s in enumerate(seen)]  # fmt: skip
         maps = (
             self._heatmaps(frames, [None if f is None else f.emotion for f in fused])
@@ -188,25 +189,42 @@ class Analyzer:
             return [Visibility(dict.fromkeys(PARTS, 1.0), frozenset(PARTS), given=True)] * len(frames.faces)
         return [self._sight.visibility(frame) for frame in frames.frames(PUBLISHED_SPEC.face_size)]
 
-    def _predictions(self, area: Area, logits: Float32, fused: bool = False) -> list[Prediction]:
-        """One prediction a row of logits float32 [N, 8]."""
+    def _blanked(self, frames: _Frames, seen: Sequence[Visibility]) -> list[Mapping[Area, Float32] | None]:
+        """Of each face on which one part was found hidden, the logits of its crops with that part blanked."""
+        rows: list[Mapping[Area, Float32] | None] = []
+        for i, visibility in enumerate(seen):
+            wanted = fusion.blanked_within(visibility.visible) if visibility.visible and not visibility.given else ()
+            wanted = tuple(area for area in wanted if area in self.models.areas)
+            hidden, of_face = frozenset(PARTS) - visibility.visible, {}
+            for area in wanted:
+                spec = self.models.entry(area).spec
+                crop = cut(frames.frames(spec.face_size)[i], area, spec, hidden=hidden)
+                of_face[area] = self.models.logits(area, crop[None])
+            rows.append(of_face or None)
+        return rows
+
+    def _predictions(self, area: Area, logits: Float32, source: str = "") -> list[Prediction]:
+        """One prediction a row of logits float32 [N, 8]; ``source`` is how they are calibrated, the area by default."""
+        source = source or area
         said = [EMOTIONS[i] for i in logits.argmax(axis=1)]
         if self.calibration is None:
             probabilities = softmax(logits).astype(np.float32)
             return [Prediction(area, z, p, e, None) for z, p, e in zip(logits, probabilities, said, strict=True)]
-        probabilities = self.calibration.probabilities(area, logits, fused)
-        right = self.calibration.judge(area, logits, fused)
+        probabilities = self.calibration.probabilities(source, logits)
+        right = self.calibration.judge(source, logits)
         sets: list[tuple[Emotion, ...]] = [()] * len(logits)
         if self.coverage is not None:
-            sets = self.calibration.prediction_set(area, logits, self.coverage, fused)
+            sets = self.calibration.prediction_set(source, logits, self.coverage)
         rows = zip(logits, probabilities, said, right, sets, strict=True)
         return [Prediction(area, z, p, e, r, s) for z, p, e, r, s in rows]
 
-    def _fused(self, logits: Mapping[Area, Float32], visible: frozenset[Part]) -> Prediction | None:
+    def _fused(
+        self, logits: Mapping[Area, Float32], visible: frozenset[Part], blanked: Mapping[Area, Float32] | None = None
+    ) -> Prediction | None:
         if not visible or not any(area.parts <= visible for area in logits):
             return None
-        fused = fusion.fuse(logits, visible, self.fusion)
-        return self._predictions(fused.area, fused.logits, fused.fused)[0]
+        fused = fusion.fuse(logits, visible, self.fusion, blanked)
+        return self._predictions(fused.area, fused.logits, fused.source)[0]
 
     def _contributions(
         self, logits: Mapping[Area, Float32], fused: Prediction | None, seen: Visibility
@@ -216,6 +234,7 @@ class Analyzer:
             return {}
         inside = fusion.areas_within(seen.visible)
         answers = {area: self._fused(logits, area.parts) for area in inside if area in logits}
+        answers[Area.of(seen.visible)] = fused
         if len(answers) < len(inside):
             return {}
         probabilities = {area: answer.probabilities for area, answer in answers.items() if answer is not None}

@@ -138,7 +138,13 @@ def _reduced(gray: UInt8, landmarks: Float32, scale: float) -> tuple[UInt8, Floa
     return reduced, moved.astype(np.float32)
 
 
-def cut(frame: Frame, area: Area, spec: CropSpec = PUBLISHED_SPEC, warp: Float64 | None = None) -> UInt8:
+def cut(
+    frame: Frame,
+    area: Area,
+    spec: CropSpec = PUBLISHED_SPEC,
+    warp: Float64 | None = None,
+    hidden: Iterable[Part] = (),
+) -> UInt8:
     """One area of a frame as a square of pixels.
 
     Args:
@@ -147,6 +153,8 @@ def cut(frame: Frame, area: Area, spec: CropSpec = PUBLISHED_SPEC, warp: Float64
         spec: how to cut it.
         warp: float64 [2, 3], for augmentation: an affine map of the frame's plane. The crop is the one that the
             warped face would give: picture and landmarks are both moved by it, then cut as usual.
+        hidden: parts that are blanked (not visible), with some margin, wherever the crop would show them: something
+            lies in front of them, and a network should not take it for a face.
 
     Returns:
         uint8 [size, size]; 0 = not visible, visible pixels in 1..255.
@@ -193,6 +201,22 @@ def _hull_mask(landmarks: Float32, area: Area, spec: CropSpec, square: Float32) 
     for group in hull_groups(area, spec):
         points = (landmarks[list(group)] - square[:2]) / step - 0.5
         hull = cv2.convexHull(points.astype(np.float32))
+        cv2.fillConvexPoly(mask, np.round(hull * 16).astype(np.int32), 1, shift=4)
+    return mask
+
+
+BLANK_GROWTH = 1.5
+"""A blanked hull is this much larger than the hidden part's own: what hides a part is seldom as small as the part."""
+
+
+def _blank_mask(landmarks: Float32, part: Part, spec: CropSpec, square: Float32) -> UInt8:
+    """uint8 [size, size], 1 in the enlarged hulls of a hidden part; both eyes, whichever the spec shows."""
+    mask = np.zeros((spec.size, spec.size), np.uint8)
+    step = (square[2] - square[0]) / spec.size
+    for group in hull_groups(Area.of({part}), CropSpec(mask="hull", eyes="both")):
+        points = (landmarks[list(group)] - square[:2]) / step - 0.5
+        centre = (points.min(axis=0) + points.max(axis=0)) / 2
+        hull = cv2.convexHull(((points - centre) * BLANK_GROWTH + centre).astype(np.float32))
         cv2.fillConvexPoly(mask, np.round(hull * 16).astype(np.int32), 1, shift=4)
     return mask
 

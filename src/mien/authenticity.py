@@ -1,7 +1,8 @@
 """How far an answer can be trusted: calibrated probabilities and P(right | emotion, area). Needs numpy only.
 
-A *source* is what an answer came from: one of the seven areas, or ``fused_AREA``, the answer fused from every area
-that can be cut from the visible parts of AREA. For each source three things are fitted on the validation split (see
+A *source* is what an answer came from: one of the seven areas (``mouth``), ``fused_AREA``, the answer fused from every
+area that can be cut from the parts of AREA, or ``partial_AREA``, the same of a face on which something was found in
+front of the other part (see ``mien.fusion``). For each source three things are fitted on the validation split (see
 ``mien.calibrate``) and read here:
 
 - a temperature for each emotion said, which turns logits into probabilities and never changes the answer;
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
     from mien.inference import Models
 
 FILE_NAME = "calibration.json"
-
-
-def source_of(area: Area, fused: bool = False) -> str:
-    """Name of a source: ``mouth``, or ``fused_mouth_eyes`` for the answer fused from all areas within it."""
-    return f"fused_{area.value}" if fused else area.value
 
 
 def log_odds(probabilities: npt.NDArray[np.floating[Any]]) -> Float64:
@@ -126,7 +122,7 @@ class Calibration:
         dataset: on whose validation split it was fitted.
         n: how many faces that was.
         prior: float32 [8], share of each emotion in the fitting data's training split; what is known with no part seen.
-        sources: by name (see :func:`source_of`).
+        sources: by name: ``AREA``, ``fused_AREA``, ``partial_AREA``.
         models: what each area's network was, by area (see :func:`fingerprint`); empty where nothing is known.
     """
 
@@ -170,64 +166,63 @@ class Calibration:
             "sources": {name: source.to_dict() for name, source in self.sources.items()},
         }
 
-    def source(self, area: Area, fused: bool = False) -> SourceCalibration:
-        """What was fitted for an area.
+    def source(self, name: str) -> SourceCalibration:
+        """What was fitted for a source.
 
         Raises:
             ModelError: nothing was.
         """
-        name = source_of(area, fused)
         if name not in self.sources:
             raise ModelError(f"the calibration holds nothing for {name}: run  mien calibrate")
         return self.sources[name]
 
-    def probabilities(self, area: Area, logits: Float32, fused: bool = False) -> Float32:
-        """Calibrated probabilities of one area's network.
+    def probabilities(self, source: str, logits: Float32) -> Float32:
+        """Calibrated probabilities of one source.
 
         Args:
-            area: which of the seven; with ``fused``, the area that shows exactly the visible parts.
+            source: an ``Area``, or the ``source`` of a ``fusion.Fused``.
             logits: float32 [N, 8].
-            fused: the logits are those of ``mien.fusion``.
 
         Returns:
             float32 [N, 8], rows sum to 1; the most probable emotion is that of the logits.
-        """
-        return self.source(area, fused).probabilities(_checked(logits)).astype(np.float32)
 
-    def judge(self, area: Area, logits: Float32, fused: bool = False) -> list[Interval]:
+        Raises:
+            ModelError: this source was never calibrated.
+        """
+        return self.source(source).probabilities(_checked(logits)).astype(np.float32)
+
+    def judge(self, source: str, logits: Float32) -> list[Interval]:
         """Authenticity: the probability that the most probable emotion is right, with its 95% interval.
 
         Args and raises as :meth:`probabilities`. ``Interval.n`` counts the validation faces of which this source said
         this emotion: few of them give a wide interval.
         """
-        source = self.source(area, fused)
-        probabilities = source.probabilities(_checked(logits))
-        counts = source.said[probabilities.argmax(axis=1)]
-        rows = zip(*source.judge(probabilities), counts, strict=True)
+        fitted = self.source(source)
+        probabilities = fitted.probabilities(_checked(logits))
+        counts = fitted.said[probabilities.argmax(axis=1)]
+        rows = zip(*fitted.judge(probabilities), counts, strict=True)
         return [Interval(float(v), float(low), float(high), int(n)) for v, low, high, n in rows]
 
-    def prediction_set(
-        self, area: Area, logits: Float32, coverage: float = 0.9, fused: bool = False
-    ) -> list[tuple[Emotion, ...]]:
+    def prediction_set(self, source: str, logits: Float32, coverage: float = 0.9) -> list[tuple[Emotion, ...]]:
         """Emotions that together hold the right one with the stated coverage (split conformal, over all faces).
 
         Args:
-            area: as in :meth:`probabilities`.
+            source: as in :meth:`probabilities`.
             logits: float32 [N, 8].
             coverage: between 0 and 1, both excluded.
-            fused: as in :meth:`probabilities`.
 
         Returns:
             One tuple a row, most probable first, never empty.
 
         Raises:
             UsageError: the coverage is not between 0 and 1.
+            ModelError: this source was never calibrated.
         """
         if not 0 < coverage < 1:
             raise UsageError(f"coverage: expected a number between 0 and 1, got {coverage}")
-        source = self.source(area, fused)
-        probabilities = source.probabilities(_checked(logits))
-        threshold = source.threshold(coverage)
+        fitted = self.source(source)
+        probabilities = fitted.probabilities(_checked(logits))
+        threshold = fitted.threshold(coverage)
         order = np.argsort(-probabilities, axis=1, kind="stable")
         sizes = np.maximum((probabilities >= threshold).sum(axis=1), 1)
         return [tuple(EMOTIONS[i] for i in row[:size]) for row, size in zip(order, sizes, strict=True)]

@@ -6,7 +6,7 @@ purpose), so that only methods that keep the most probable emotion can be chosen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,17 +139,23 @@ class MethodScore:
 
 
 def compare_methods(logits: Float32, labels: Labels, folds: int = 5) -> list[MethodScore]:
-    """Cross-validate every method; the one of ``KEEPING`` with the lowest log loss is chosen."""
-    fold, scores = folds_of(labels, folds), []
+    """Cross-validate every method, and choose one of ``KEEPING``.
+
+    Chosen is the simplest (earliest) whose log loss is within one standard error, over the same faces, of the lowest.
+    """
+    fold, scores, losses = folds_of(labels, folds), [], {}
     for method in METHODS:
         p = np.empty((len(labels), N_EMOTIONS))
         for k in range(folds):
             held = fold == k
             p[held] = fit_calibrator(method, logits[~held], labels[~held])(logits[held])
         changed = float((p.argmax(axis=1) != logits.argmax(axis=1)).mean())
+        losses[method] = -np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12))
         log_loss, brier = metrics.log_loss(labels, p), metrics.brier(labels, p)
         scores.append(MethodScore(method, log_loss, brier, metrics.expected_calibration_error(labels, p), changed))
-    best = min((s for s in scores if s.method in KEEPING), key=lambda s: s.log_loss).method
+    lowest = min(KEEPING, key=lambda name: losses[name].mean())
+    gaps = {name: losses[name] - losses[lowest] for name in KEEPING}
+    best = next(n for n, g in gaps.items() if g.mean() <= g.std(ddof=1) / np.sqrt(len(g)))
     return [MethodScore(s.method, s.log_loss, s.brier, s.ece, s.changed, s.method == best) for s in scores]
 
 
@@ -175,26 +181,31 @@ class Judge:
 
 @dataclass(frozen=True, eq=False)
 class _JudgeData:
-    """One row a source and sample: which pair was said, its log odds, right or wrong."""
+    """One row a source and sample: which pair was said, its log odds, right or wrong, and whose face it is."""
 
     sources: int
     pair: npt.NDArray[np.int64]
     odds: Float64
     right: Float64
+    face: npt.NDArray[np.int64]
 
     @property
     def source(self) -> npt.NDArray[np.int64]:
         return self.pair // N_EMOTIONS
 
     @classmethod
-    def of(cls, probabilities: list[Float64], labels: Labels) -> _JudgeData:
+    def of(cls, probabilities: Sequence[Float64], labels: Labels | Sequence[Labels]) -> _JudgeData:
         said = [p.argmax(axis=1) for p in probabilities]
         pair = np.concatenate([s * N_EMOTIONS + a for s, a in enumerate(said)])
         odds = np.concatenate([log_odds(p.max(axis=1)) for p in probabilities])
-        return cls(len(said), pair, odds, np.concatenate([(a == labels).astype(np.float64) for a in said]))
+        if isinstance(labels, np.ndarray):
+            right, face = [a == labels for a in said], np.tile(np.arange(len(labels)), len(said))
+        else:
+            right, face = [a == own for a, own in zip(said, labels, strict=True)], np.arange(len(pair))
+        return cls(len(said), pair, odds, np.concatenate(right).astype(np.float64), face)
 
 
-def fit_judge(probabilities: list[Float64], labels: Labels) -> Judge:
+def fit_judge(probabilities: Sequence[Float64], labels: Labels | Sequence[Labels]) -> Judge:
     """Hierarchical logistic regression by empirical Bayes.
 
     log odds of being right = intercept_se + slope_s * log odds of the answer's calibrated probability. Were the
@@ -202,8 +213,8 @@ def fit_judge(probabilities: list[Float64], labels: Labels) -> Judge:
     intercept_se = source_s + emotion_e + pair_se, all normal around 0; their spreads maximise the marginal likelihood.
 
     Args:
-        probabilities: calibrated, float64 [N, 8] a source, of the same faces.
-        labels: int64 [N].
+        probabilities: calibrated, float64 [N, 8] a source.
+        labels: int64 [N], of the same faces for every source; or one array a source, each of other faces.
     """
     data = _JudgeData.of(probabilities, labels)
 
@@ -232,12 +243,12 @@ _SLOPE_SPREAD = 0.3
 
 def _covariance(data: _JudgeData, theta: Float64, curvature: Float64, spreads: Float64) -> Float64:
     """Posterior covariance, robust to the sources' sharing faces: all rows of one face are one cluster (sandwich)."""
-    pairs, faces = data.sources * N_EMOTIONS, len(data.pair) // data.sources
+    pairs = data.sources * N_EMOTIONS
     eta = theta[data.pair] + theta[pairs + data.source] * data.odds
     away = 0.5 * (1 + np.tanh(eta / 2)) - data.right
-    face, scores = np.tile(np.arange(faces), data.sources), np.zeros((faces, len(theta)))
-    scores[face, data.pair] = away
-    scores[face, pairs + data.source] = away * data.odds
+    scores = np.zeros((int(data.face.max()) + 1, len(theta)))
+    scores[data.face, data.pair] = away
+    scores[data.face, pairs + data.source] = away * data.odds
     inverse = np.linalg.inv(curvature)
     robust = inverse @ (scores.T @ scores + _precision(data.sources, spreads)) @ inverse
     wider = np.maximum(np.sqrt(np.diag(robust) / np.diag(inverse)), 1.0)
@@ -322,23 +333,26 @@ def fit_thresholds(probabilities: Float64, labels: Labels, coverages: Float64 = 
 
 
 def fit_sources(
-    logits: Mapping[str, Float32], labels: Labels, methods: Mapping[str, str]
+    logits: Mapping[str, Float32], labels: Labels | Mapping[str, Labels], methods: Mapping[str, str]
 ) -> dict[str, SourceCalibration]:
     """Temperatures, judge and thresholds of every source.
 
     Args:
-        logits: float32 [N, 8] a source, of the same faces in the same order; those of fused sources cross-fitted.
-        labels: int64 [N].
+        logits: float32 [N, 8] a source; those of fused sources cross-fitted.
+        labels: int64 [N], of the same faces in the same order for every source; or one array a source, of other faces.
         methods: the calibration method of each source, one of ``KEEPING``.
     """
-    temperatures = {name: temperatures_of(methods[name], z, labels) for name, z in logits.items()}
+    if not logits:
+        return {}
+    own = {name: labels if isinstance(labels, np.ndarray) else labels[name] for name in logits}
+    temperatures = {name: temperatures_of(methods[name], z, own[name]) for name, z in logits.items()}
     p = {name: softmax(z / temperatures[name][z.argmax(axis=1)][:, None]) for name, z in logits.items()}
-    judge = fit_judge(list(p.values()), labels)
+    judge = fit_judge(list(p.values()), labels if isinstance(labels, np.ndarray) else list(own.values()))
     out = {}
     for row, name in enumerate(logits):
         said = np.bincount(p[name].argmax(axis=1), minlength=N_EMOTIONS).astype(np.int64)
         out[name] = SourceCalibration(
             methods[name], temperatures[name], judge.intercept[row], float(judge.slope[row]), judge.covariance[row],
-            said, COVERAGES, fit_thresholds(p[name], labels),
+            said, COVERAGES, fit_thresholds(p[name], own[name]),
         )  # fmt: skip
     return out

@@ -14,11 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from mien import contribution, metrics, psychology
-from mien.authenticity import Calibration, source_of
+from mien.authenticity import Calibration
 from mien.authenticity_fit import compare_methods, fit_sources
 from mien.errors import TableError
-from mien.fusion import fuse
-from mien.fusion_fit import FUSABLE, FusionFit, fit_fusion
+from mien.fusion import Fusion, fuse
+from mien.fusion_fit import FUSABLE, FusionFit, fit_fusion, fit_partial
+from mien.occluded import OccludedViews
 from mien.pooling import Pooled, correlation, count, pool
 from mien.predictions import by_area
 from mien.reliability import by_emotion, calibration_error, reliability_table
@@ -39,12 +40,14 @@ class TrustFit:
         calibration: what ``mien analyze`` reads.
         fusion: the rules, and how they were chosen.
         methods: every calibration method of every source in cross-validation.
-        pooled: the posterior behind the authenticity table, sources in the order of ``calibration.sources``.
+        sources: the sources that every face has: the areas, and those that are fused from them.
+        pooled: the posterior behind the authenticity table, in the order of ``sources``.
     """
 
     calibration: Calibration
     fusion: FusionFit
     methods: pd.DataFrame
+    sources: tuple[str, ...]
     pooled: Pooled
 
     def authenticity_table(self, fused: bool = False) -> pd.DataFrame:
@@ -57,11 +60,12 @@ class TrustFit:
             fused: of the answers fused from all areas within ``area``, instead of the area's own network.
         """
         low, high = self.pooled.interval()
-        rows, names = [], list(self.calibration.sources)
+        rows, names = [], list(self.sources)
         for area in AREAS:
-            if source_of(area, fused) not in names:
+            name = f"fused_{area.value}" if fused else area.value
+            if name not in names:
                 continue
-            s = names.index(source_of(area, fused))
+            s = names.index(name)
             for e, emotion in enumerate(EMOTIONS):
                 n, right = int(self.pooled.said[s, e]), int(self.pooled.right[s, e])
                 numbers = [round(float(v), 4) for v in (self.pooled.mean[s, e], low[s, e], high[s, e])]
@@ -70,7 +74,11 @@ class TrustFit:
 
 
 def fit_trust(
-    table: pd.DataFrame, prior: Float32, models: Mapping[str, str] | None = None, dataset: str | None = None
+    table: pd.DataFrame,
+    prior: Float32,
+    models: Mapping[str, str] | None = None,
+    dataset: str | None = None,
+    occluded: Mapping[Area, OccludedViews] | None = None,
 ) -> TrustFit:
     """Fit calibration, judge, prediction sets, authenticity table and fusion.
 
@@ -79,6 +87,8 @@ def fit_trust(
         prior: float32 [8], share of each emotion among the training faces.
         models: fingerprint of each area's network (``authenticity.fingerprint``).
         dataset: its name; None takes the table's.
+        occluded: faces of the fitting split with one part covered (``occluded.occluded_views``); None fits no rules for
+            faces on which something was found in front of a part, and they are answered from the areas alone.
 
     Raises:
         TableError: the table is not complete, or holds too few faces.
@@ -86,29 +96,35 @@ def fit_trust(
     logits, labels = by_area(table)
     if len(labels) < MINIMUM_FACES:
         raise TableError(f"calibration needs at least {MINIMUM_FACES} labelled faces, got {len(labels)}")
-    fusion = fit_fusion(logits, labels)
+    whole = fit_fusion(logits, labels)
+    partial = fit_partial({area: (faces.views, faces.labels) for area, faces in (occluded or {}).items()})
     sources: dict[str, Float32] = {area.value: z for area, z in logits.items()}
-    for area, held_out in fusion.held_out.items():
-        if fusion.fusion.rules[area].rule != "largest":
-            sources[source_of(area, fused=True)] = held_out
+    for area, held_out in whole.held_out.items():
+        if whole.fusion.rules[area].rule != "largest":
+            sources[f"fused_{area.value}"] = held_out
+    covered = {f"partial_{area.value}": held_out for area, held_out in partial.held_out.items()}
+    covered_labels = {f"partial_{area.value}": faces.labels for area, faces in (occluded or {}).items()}
     scores = {name: compare_methods(z, labels) for name, z in sources.items()}
+    scores |= {name: compare_methods(z, covered_labels[name]) for name, z in covered.items()}
     methods = {name: next(s.method for s in rows if s.chosen) for name, rows in scores.items()}
-    fitted = fit_sources(sources, labels, methods)
+    fitted = fit_sources(sources, labels, methods) | fit_sources(covered, covered_labels, methods)
     name = str(table["dataset"].iloc[0]) if dataset is None else dataset
     calibration = Calibration(name, len(labels), prior, fitted, dict(models or {}))
     answers = np.stack([z.argmax(axis=1) for z in sources.values()])
     compared = pd.DataFrame([{"source": name, **asdict(s)} for name, rows in scores.items() for s in rows])
     pooled = pool(*count(answers, labels), correlation(answers, labels))
-    return TrustFit(calibration, fusion, compared, pooled)
+    fusion = FusionFit(
+        Fusion(whole.fusion.rules, partial.fusion.partial), whole.scores + partial.scores, whole.held_out
+    )
+    return TrustFit(calibration, fusion, compared, tuple(sources), pooled)
 
 
 def source_logits(fit: TrustFit, logits: Mapping[Area, Float32]) -> dict[str, Float32]:
-    """Logits float32 [N, 8] of every calibrated source, fused ones included."""
+    """Logits float32 [N, 8] of every source that a face has, fused ones included."""
     out = {}
-    for name in fit.calibration.sources:
+    for name in fit.sources:
         area = Area(name.removeprefix("fused_"))
-        fused = fuse(logits, area.parts, fit.fusion.fusion)
-        out[name] = fused.logits if name.startswith("fused_") else logits[area]
+        out[name] = fuse(logits, area.parts, fit.fusion.fusion).logits if name.startswith("fused_") else logits[area]
     return out
 
 
@@ -255,10 +271,9 @@ def repeated_coverage(
 
 
 def _check_sets(fit: TrustFit, name: str, logits: Float32, labels: Labels) -> pd.DataFrame:
-    area, fused = Area(name.removeprefix("fused_")), name.startswith("fused_")
     rows = []
     for coverage in (0.8, 0.9, 0.95):
-        sets = fit.calibration.prediction_set(area, logits, coverage, fused)
+        sets = fit.calibration.prediction_set(name, logits, coverage)
         held = np.array([EMOTIONS[label] in chosen for label, chosen in zip(labels, sets, strict=True)])
         sizes = np.array([len(chosen) for chosen in sets])
         share = metrics.wilson(int(held.sum()), len(held))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,13 @@ from scipy.optimize import minimize
 
 from mien import metrics
 from mien.authenticity_fit import fit_temperature, folds_of
-from mien.fusion import RULES, Fusion, FusionRule, areas_within
+from mien.fusion import RULES, Fusion, FusionRule, areas_within, blanked_name
 from mien.metrics import softmax
 from mien.types import AREAS, N_EMOTIONS, Area, Float32, Float64
 
 Labels = npt.NDArray[np.int64]
-Logits = Mapping[Area, Float32]
+Views = Mapping[str, Float32]
+"""Logits float32 [N, 8] by name of the view (see ``fusion.views_within``)."""
 FUSABLE = tuple(area for area in AREAS if len(area.parts) > 1)
 """With one visible part there is one area, and nothing to fuse."""
 ACCURACY_COST = 0.005
@@ -30,6 +31,7 @@ class RuleScore:
 
     Attributes:
         visible: the area that shows exactly the visible parts.
+        blanked: of faces of which the third part was found hidden.
         rule: one of ``fusion.RULES``.
         accuracy: share of right answers.
         macro_recall: mean recall over the emotions.
@@ -39,6 +41,7 @@ class RuleScore:
     """
 
     visible: Area
+    blanked: bool
     rule: str
     accuracy: float
     macro_recall: float
@@ -64,51 +67,49 @@ class FusionFit:
     held_out: dict[Area, Float32]
 
 
-def fit_rule(rule: str, target: Area, logits: Logits, labels: Labels) -> FusionRule:
+def fit_rule(rule: str, largest: str, views: Views, labels: Labels) -> FusionRule:
     """Fit one rule for one set of visible parts.
 
     Args:
         rule: one of ``fusion.RULES``.
-        target: the area that shows exactly the visible parts.
-        logits: float32 [N, 8] of every area within it.
+        largest: name of the view that shows all visible parts and nothing else.
+        views: every view the rule may use.
         labels: int64 [N].
     """
-    inside, eye, none = areas_within(target.parts), np.eye(N_EMOTIONS), np.zeros(N_EMOTIONS)
+    eye, none = np.eye(N_EMOTIONS), np.zeros(N_EMOTIONS)
     if rule == "largest":
-        return FusionRule(rule, {target: eye}, none)
+        return FusionRule(rule, {largest: eye}, none)
     if rule == "best":
-        best = max(inside, key=lambda area: float((logits[area].argmax(axis=1) == labels).mean()))
+        best = max(views, key=lambda view: float((views[view].argmax(axis=1) == labels).mean()))
         return FusionRule(rule, {best: eye}, none)
     if rule == "product":
-        return FusionRule(rule, {a: eye / (len(inside) * fit_temperature(logits[a], labels)) for a in inside}, none)
+        return FusionRule(rule, {v: eye / (len(views) * fit_temperature(z, labels)) for v, z in views.items()}, none)
     if rule == "weighted":
-        return FusionRule(
-            rule, {a: eye * w for a, w in zip(inside, _weights(inside, logits, labels), strict=True)}, none
-        )
+        return FusionRule(rule, {v: eye * w for v, w in zip(views, _weights(views, labels), strict=True)}, none)
     if rule == "stacking":
-        return _stacking(inside, logits, labels)
+        return _stacking(views, labels)
     raise ValueError(f"no fusion rule is called {rule!r}: choose from {', '.join(RULES)}")
 
 
-def _weights(inside: tuple[Area, ...], logits: Logits, labels: Labels) -> Float64:
-    """One weight an area with the lowest log loss, and a weak pull to zero."""
-    stack = np.stack([logits[a] for a in inside], axis=2).astype(np.float64)
+def _weights(views: Views, labels: Labels) -> Float64:
+    """One weight a view with the lowest log loss, and a weak pull to zero."""
+    stack = np.stack(list(views.values()), axis=2).astype(np.float64)
     rows, target = np.arange(len(labels)), np.eye(N_EMOTIONS)[labels]
 
     def loss(w: Float64) -> tuple[float, Float64]:
         p = softmax(stack @ w)
         value = -np.log(np.maximum(p[rows, labels], 1e-12)).sum() + 0.5 * w @ w
-        return float(value), (p - target).ravel() @ stack.reshape(-1, len(inside)) + w
+        return float(value), (p - target).ravel() @ stack.reshape(-1, len(views)) + w
 
-    found = minimize(loss, np.full(len(inside), 1 / len(inside)), jac=True, method="L-BFGS-B").x
+    found = minimize(loss, np.full(len(views), 1 / len(views)), jac=True, method="L-BFGS-B").x
     return np.asarray(np.round(found, 6), np.float64)
 
 
-def _stacking(inside: tuple[Area, ...], logits: Logits, labels: Labels) -> FusionRule:
+def _stacking(views: Views, labels: Labels) -> FusionRule:
     """Multinomial logistic regression on all logits, with a ridge that pulls it to the weighted sum."""
-    features = np.concatenate([logits[a] for a in inside], axis=1).astype(np.float64)
+    features = np.concatenate(list(views.values()), axis=1).astype(np.float64)
     rows, target = np.arange(len(labels)), np.eye(N_EMOTIONS)[labels]
-    start = np.concatenate([w * np.eye(N_EMOTIONS) for w in _weights(inside, logits, labels)])
+    start = np.concatenate([w * np.eye(N_EMOTIONS) for w in _weights(views, labels)])
     size = start.size
 
     def loss(theta: Float64) -> tuple[float, Float64]:
@@ -122,21 +123,39 @@ def _stacking(inside: tuple[Area, ...], logits: Logits, labels: Labels) -> Fusio
 
     first = np.concatenate([start.ravel(), np.zeros(N_EMOTIONS)])
     theta = np.round(minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x, 6)
-    blocks = theta[:size].reshape(len(inside), N_EMOTIONS, N_EMOTIONS)
-    return FusionRule("stacking", dict(zip(inside, blocks, strict=True)), theta[size:])
+    blocks = theta[:size].reshape(len(views), N_EMOTIONS, N_EMOTIONS)
+    return FusionRule("stacking", dict(zip(views, blocks, strict=True)), theta[size:])
 
 
-def cross_fit(rule: str, target: Area, logits: Logits, labels: Labels, folds: int = 5) -> Float32:
+def cross_fit(rule: str, largest: str, views: Views, labels: Labels, folds: int = 5) -> Float32:
     """Fused logits float32 [N, 8], each row by a rule that was fitted without its fold."""
     fold, out = folds_of(labels, folds), np.empty((len(labels), N_EMOTIONS), np.float32)
     for k in range(folds):
         held = fold == k
-        kept = {a: logits[a][~held] for a in areas_within(target.parts)}
-        out[held] = fit_rule(rule, target, kept, labels[~held]).apply({a: z[held] for a, z in logits.items()})
+        fitted = fit_rule(rule, largest, {v: z[~held] for v, z in views.items()}, labels[~held])
+        out[held] = fitted.apply({v: z[held] for v, z in views.items()})
     return out
 
 
-def fit_fusion(logits: Logits, labels: Labels, folds: int = 5) -> FusionFit:
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """The chosen rule of one set of visible parts."""
+
+    rule: FusionRule
+    scores: list[RuleScore]
+    held_out: Float32
+
+
+def _choose(target: Area, blanked: bool, largest: str, views: Views, labels: Labels, folds: int) -> _Choice:
+    fused = {rule: cross_fit(rule, largest, views, labels, folds) for rule in RULES}
+    rows = [_score(target, blanked, rule, fused[rule], fused["largest"], labels) for rule in RULES]
+    floor = max(row.accuracy for row in rows) - ACCURACY_COST
+    best = max((row for row in rows if row.accuracy >= floor), key=lambda row: round(row.macro_recall, 6)).rule
+    scores = [replace(row, chosen=row.rule == best) for row in rows]
+    return _Choice(fit_rule(best, largest, views, labels), scores, fused[best])
+
+
+def fit_fusion(logits: Mapping[Area, Float32], labels: Labels, folds: int = 5) -> FusionFit:
     """Compare every rule for every set of two or three visible parts, and fit the best.
 
     Among the rules whose cross-validated accuracy is within ``ACCURACY_COST`` of the best, the one with the highest
@@ -149,21 +168,34 @@ def fit_fusion(logits: Logits, labels: Labels, folds: int = 5) -> FusionFit:
     """
     rules, scores, held_out = {}, [], {}
     for target in FUSABLE:
-        if not set(areas_within(target.parts)) <= set(logits):
-            continue
-        fused = {rule: cross_fit(rule, target, logits, labels, folds) for rule in RULES}
-        rows = [_score(target, rule, fused[rule], fused["largest"], labels) for rule in RULES]
-        floor = max(row.accuracy for row in rows) - ACCURACY_COST
-        best = max((r for r in rows if r.accuracy >= floor), key=lambda r: round(r.macro_recall, 6))
-        scores += [RuleScore(**{**vars(row), "chosen": row.rule == best.rule}) for row in rows]
-        rules[target] = fit_rule(best.rule, target, logits, labels)
-        held_out[target] = fused[best.rule]
+        if set(areas_within(target.parts)) <= set(logits):
+            views = {area.value: logits[area] for area in areas_within(target.parts)}
+            choice = _choose(target, False, target.value, views, labels, folds)
+            rules[target], held_out[target] = choice.rule, choice.held_out
+            scores += choice.scores
     return FusionFit(Fusion(rules), scores, held_out)
 
 
-def _score(target: Area, rule: str, fused: Float32, largest: Float32, labels: Labels) -> RuleScore:
+def fit_partial(occluded: Mapping[Area, tuple[Views, Labels]], folds: int = 5) -> FusionFit:
+    """As :func:`fit_fusion`, for faces of which one part was found hidden: the result's rules are the partial ones.
+
+    Args:
+        occluded: by the area that shows exactly the two visible parts: the logits of each of
+            ``fusion.views_within(visible, blanked=True)``, and labels int64 [N].
+        folds: of cross-validation.
+    """
+    rules, scores, held_out = {}, [], {}
+    for target, (views, labels) in occluded.items():
+        largest = blanked_name(target) if blanked_name(target) in views else target.value
+        choice = _choose(target, True, largest, views, labels, folds)
+        rules[target], held_out[target] = choice.rule, choice.held_out
+        scores += choice.scores
+    return FusionFit(Fusion({}, rules), scores, held_out)
+
+
+def _score(target: Area, blanked: bool, rule: str, fused: Float32, largest: Float32, labels: Labels) -> RuleScore:
     said = fused.argmax(axis=1)
     gain = metrics.paired_difference(said == labels, largest.argmax(axis=1) == labels)
     log_loss = metrics.log_loss(labels, softmax(fused / fit_temperature(fused, labels)))
     accuracy, macro = float((said == labels).mean()), metrics.macro_recall(labels, said)
-    return RuleScore(target, rule, accuracy, macro, log_loss, gain.value, gain.low, gain.high)
+    return RuleScore(target, blanked, rule, accuracy, macro, log_loss, gain.value, gain.low, gain.high)

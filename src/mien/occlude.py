@@ -362,22 +362,29 @@ def _sleeve(scene: _Scene) -> _Layer:
 
 
 def _hand(scene: _Scene) -> _Layer:
-    """Palm and four fingers in the colour of the face, from below, from a side or across the eyes."""
+    """Palm and four fingers in the colour of the face, from a side or below; aimed at a part, they just cover it."""
     g = scene.generator
     part = scene.target or list(Part)[int(g.integers(3))]
-    centre = scene.centre(part) + g.normal(0, 0.06 if scene.target is None else 0.02, 2) * scene.size
-    angle = _tilt(scene) + (g.uniform(-0.5, 0.5) + (np.pi / 2 if g.random() < 0.6 else 0)) * (-1) ** g.integers(0, 2)
-    along = np.array([np.sin(angle), -np.cos(angle)])
+    down = scene.down
+    across = np.array([down[1], -down[0]]) * (-1) ** int(g.integers(2))
+    from_below = g.random() < (0.4 if scene.target is None else 0.5 * (part is Part.MOUTH))
+    tilt = g.uniform(-0.5, 0.5) if scene.target is None else g.uniform(-0.15, 0.15)
+    along = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]]) @ (-down if from_below else across)
     aside = np.array([along[1], -along[0]])
-    width = max(float(scene.reach(part).max()) * 0.55, 0.14 * scene.size) * g.uniform(0.9, 1.15)
-    palm = centre - along * scene.size * g.uniform(0.3, 0.45)
-    mask = _ellipse(scene.side, palm, (2.2 * width, 0.4 * scene.size), float(angle))
+    reach = scene.reach(part)
+    far, wide = float(np.abs(along) @ reach), float(np.abs(aside) @ reach)
+    width = max(0.55 * wide, 0.05 * scene.size) * g.uniform(1.1, 1.3)
+    if scene.target is None:
+        width *= g.uniform(1.0, 1.8)
+    centre = scene.centre(part) + g.normal(0, 0.06 if scene.target is None else 0.015, 2) * scene.size
+    palm = centre - along * (far + g.uniform(0.35, 0.5) * scene.size)
+    angle = float(np.arctan2(along[1], along[0]))
+    mask = _ellipse(scene.side, palm, (0.3 * scene.size, 2.3 * width), angle)
     edges = np.zeros_like(mask)
     for finger in (-1.5, -0.5, 0.5, 1.5):
         start = palm + aside * finger * width
-        length = (0.8 - 0.08 * abs(finger)) * g.uniform(0.9, 1.15)
-        end = start + along * scene.size * length + aside * finger * g.uniform(0, 0.12) * width
-        _line(mask, start, end, 0.92 * width)
+        end = centre + along * far * (1.15 - 0.05 * abs(finger)) + aside * finger * width
+        _line(mask, start, end, 1.05 * width)
         _line(edges, start + aside * 0.5 * width, end + aside * 0.5 * width, 1)
     shade = cv2.GaussianBlur(edges, (0, 0), 0.8) * g.uniform(20, 70)
     return mask, np.asarray(_skin(scene) - shade, np.float32)
@@ -461,7 +468,7 @@ TRAINING_KINDS = ("block", "blob", "patch", "surgical_mask", "sunglasses", "hair
 HELD_OUT_KINDS = ("hand", "scarf", "goggles", "cup", "sheet")
 KINDS_FOR: dict[Part, tuple[str, ...]] = {
     Part.EYES: ("sunglasses", "goggles", "hand", "block", "sheet"),
-    Part.NOSE: ("patch", "hand", "block", "cup", "blob"),
+    Part.NOSE: ("patch", "hand", "block", "sheet", "blob"),
     Part.MOUTH: ("surgical_mask", "scarf", "hand", "cup", "block"),
 }
 """Occluders that can cover one part and leave the others visible."""

@@ -46,7 +46,7 @@ def cached_predict(
     tables = []
     for area in models.areas:
         entry = models.entry(area)
-        key = hash_of([_identity(cache), entry.sha256, entry.spec.key, entry.flip, split, area.value])
+        key = hash_of([identity_of(cache), entry.sha256, entry.spec.key, entry.flip, split, area.value])
         path = folder / f"{split}-{models.network}-{area.value}-{key}.parquet"
         if not path.is_file():
             table = predict(cache, models, split, (area,), progress)
@@ -61,7 +61,7 @@ def cached_predict(
     return pd.concat(tables, ignore_index=True)
 
 
-def _identity(cache: FaceCache) -> list[object]:
+def identity_of(cache: FaceCache) -> list[object]:
     """Changes when the cache's faces change: its settings, its index, and the size and time of its pictures."""
     frames = (cache.folder / "frames.npy").stat()
     labels = pd.util.hash_pandas_object(cache.index[["id", "split", "label"]], index=False).sum()

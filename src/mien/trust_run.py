@@ -29,8 +29,9 @@ from mien.errors import TableError
 from mien.evaluate import labels_of
 from mien.fitted import SHIPPED, write_fitted
 from mien.inference import Models
+from mien.occluded import OccludedViews, occluded_views
 from mien.predictions import cached_predict, of_networks, prior_of, read_predictions
-from mien.types import AREAS, Float32, Split
+from mien.types import AREAS, Area, Float32, Split
 
 Say = Callable[[str], None]
 
@@ -46,6 +47,7 @@ class Evidence:
         checking: PredictionTable to check on, by network family; empty where there are no such faces.
         prior: float32 [8], share of each emotion among the training faces.
         models: fingerprint of each area's network, by network family.
+        occluded: faces to fit on with one part covered, by network family; empty without pictures.
     """
 
     dataset: str
@@ -54,6 +56,7 @@ class Evidence:
     checking: Mapping[str, pd.DataFrame]
     prior: Float32
     models: Mapping[str, Mapping[str, str]]
+    occluded: Mapping[str, Mapping[Area, OccludedViews]]
 
     @property
     def networks(self) -> list[str]:
@@ -79,15 +82,17 @@ def evidence_of_cache(cache_folder: Path, models: Path | None, fit_on: Split, ch
     families = {name: m for name, m in families.items() if m.areas}
     if not len(cache.rows(fit_on)):
         raise TableError(f"{cache_folder} has no {fit_on} faces to fit on: choose another split with --fit-on")
-    fitting, checking = {}, {}
+    fitting, checking, occluded = {}, {}, {}
     for name, m in families.items():
         fitting[name] = cached_predict(cache, m, fit_on, _prefixed(say, f"{name}, {fit_on}: "))
         if len(cache.rows(check_on)):
             checking[name] = cached_predict(cache, m, check_on, _prefixed(say, f"{name}, {check_on}: "))
+        if set(m.areas) == set(AREAS):
+            occluded[name] = occluded_views(cache, m, fit_on, _prefixed(say, f"{name}, {fit_on}: "))
     train = cache.rows("train")
     prior = prior_of(cache.labels[train if len(train) else cache.rows(fit_on)])
     prints = {n: {a.value: fingerprint(m, a) for a in m.areas} for n, m in families.items()}
-    return Evidence(str(cache.index["dataset"].iloc[0]), first.network, fitting, checking, prior, prints)
+    return Evidence(str(cache.index["dataset"].iloc[0]), first.network, fitting, checking, prior, prints, occluded)
 
 
 def _prefixed(say: Say, prefix: str) -> Say:
@@ -112,7 +117,7 @@ def evidence_of_table(path: Path, fit_on: Split, check_on: Split) -> Evidence:
     train = table[(table["split"] == "train") & (table["area"] == first_area) & (table["network"] == name)]
     known = train if len(train) else fitting[name][fitting[name]["area"] == first_area]
     dataset = str(table["dataset"].iloc[0]) if "dataset" in table else path.stem
-    return Evidence(dataset, name, fitting, checking, prior_of(labels_of(known)), {})
+    return Evidence(dataset, name, fitting, checking, prior_of(labels_of(known)), {}, {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +170,9 @@ def calibrate(evidence: Evidence, out: Path, results: Path | None, command: str,
 
 def _one(evidence: Evidence, name: str, say: Say) -> _One:
     say(f"{name}: fitting on {len(evidence.fitting[name]) // max(1, evidence.fitting[name]['area'].nunique()):,} faces")
-    fit = fit_trust(evidence.fitting[name], evidence.prior, evidence.models.get(name), evidence.dataset)
+    fit = fit_trust(
+        evidence.fitting[name], evidence.prior, evidence.models.get(name), evidence.dataset, evidence.occluded.get(name)
+    )
     if name not in evidence.checking:
         say(f"{name}: no faces to check on; nothing is known of how well the fit holds")
         return _One(fit, None, None, None)
