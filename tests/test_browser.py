@@ -33,6 +33,9 @@ FLAGS = [
 ]  # fmt: skip
 AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
 TOKEN = "0123456789abcdef"
+PATIENCE_MS = 30_000
+"""The first picture waits for dlib's models, on machines that do other things besides."""
+expect.set_options(timeout=PATIENCE_MS)
 
 pytestmark = [
     pytest.mark.browser,
@@ -99,7 +102,7 @@ def visit(browser: Browser, home: str, path: str = "", **context: Any) -> Iterat
     options = {"viewport": {"width": 1280, "height": 860}} | context
     with contextlib.closing(browser.new_context(**options)) as opened:
         watched = Watched(opened.new_page(), home)
-        watched.page.set_default_timeout(15_000)
+        watched.page.set_default_timeout(PATIENCE_MS)
         watched.page.goto(home + path)
         yield watched.page
         watched.check()
@@ -202,8 +205,9 @@ def test_downloads(browser: Browser, home: str, tmp_path: Path) -> None:
 
 
 def test_phone_width(browser: Browser, home: str) -> None:
-    with visit(browser, home, viewport={"width": 375, "height": 740}, has_touch=True) as page:
+    with visit(browser, home, has_touch=True) as page:
         upload(page)
+        page.set_viewport_size({"width": 375, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
         for name in ("#verdict", "#parts", "#contribution", "#areas"):
             box = page.locator(name).bounding_box()

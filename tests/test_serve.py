@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import re
+import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -356,6 +361,18 @@ def test_docs_are_self_hosted(client: TestClient) -> None:
     assert {"multipart/form-data", "image/jpeg"} <= set(content)
 
 
+def test_answers_are_as_the_openapi_page_says(client: TestClient) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    described = client.get("/openapi.json").json()["paths"]["/api/analyze"]["post"]["responses"]
+    schema = described["200"]["content"]["application/json"]["schema"]
+    for params in ({}, {"what_if": True, "heatmap": True}, {"area": "mouth"}):
+        answer = client.post("/api/analyze", params=params, content=SAMPLE.read_bytes()).json()
+        jsonschema.validate(answer, schema)
+        assert answer["faces"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**answer, "more": 1}, schema)
+
+
 def test_about_gives_vocabulary_and_limits(client: TestClient) -> None:
     about = client.get("/api/about").json()
     assert about["emotions"][0] == "neutral"
@@ -405,3 +422,38 @@ def test_many_at_once_get_the_same_answer(client: TestClient) -> None:
         thread.join()
     assert len(set(answers)) == 1
     assert len(answers) == 4
+
+
+def test_the_command_says_what_is_wrong(tiny_models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["serve", "--models", str(tiny_models)]
+    with contextlib.closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for wrong, code, sentence in (
+            (["--host", "0.0.0.0"], 2, "needs --token"),
+            (["--token", "short"], 2, "at least 16"),
+            (["--report", "nowhere.html"], 2, "no such report"),
+            (["--port", port], 3, "cannot listen"),
+            (["--network", "other"], 6, "no network"),
+        ):
+            assert cli.main([*common, *wrong]) == code
+            assert sentence in capsys.readouterr().err
+
+
+def test_the_command_serves_until_interrupted(tiny_models: Path) -> None:
+    command = [sys.executable, "-m", "mien", "serve", "--models", str(tiny_models), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            address = line.removeprefix("mien is at ").strip()
+            assert address.startswith("http://127.0.0.1:"), line
+            about = httpx.get(f"{address}api/about", timeout=60).json()
+            assert about["models"] == "anyarea tiny"
+            process.send_signal(signal.SIGINT)
+            _, complaints = process.communicate(timeout=60)
+            assert process.returncode == 0
+            assert complaints == ""
+        finally:
+            process.kill()

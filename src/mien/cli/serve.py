@@ -6,13 +6,16 @@ import argparse
 import socket
 import threading
 import webbrowser
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mien.errors import InputError, MissingExtraError
 from mien.serve.settings import ServeSettings, token_from_environment
+
+if TYPE_CHECKING:
+    from mien.analyze import Analyzer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,12 +49,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         import uvicorn
 
+        from mien.analyze import Analyzer
         from mien.serve.app import create_app
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "serve", "mien serve") from error
-    from mien.analyze import Analyzer
-
-    app = create_app(settings, Analyzer(args.models, network=args.network))
+    analyzer = Analyzer(args.models, network=args.network)
+    app = create_app(settings, analyzer)
     with closing(_listening(settings)) as listener:
         address = settings.url_at(listener.getsockname()[1])
         link = address + (f"#token={quote(settings.token)}" if settings.token else "")
@@ -59,8 +62,20 @@ def run(args: argparse.Namespace) -> int:
         if args.open:
             threading.Timer(0.8, webbrowser.open, [link]).start()
         config: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
-        uvicorn.Server(uvicorn.Config(app, timeout_keep_alive=5, limit_concurrency=200, **config)).run([listener])
+        warming = threading.Thread(target=_warm_up, args=[analyzer])
+        warming.start()
+        server = uvicorn.Server(uvicorn.Config(app, timeout_keep_alive=5, limit_concurrency=200, **config))
+        with suppress(KeyboardInterrupt):  # the usual way to end it
+            server.run([listener])
+        warming.join()  # native code must not run while Python ends
     return 0
+
+
+def _warm_up(analyzer: Analyzer) -> None:
+    """Load what the first picture would have to wait for."""
+    from mien.assets import SAMPLE
+
+    analyzer.analyze(SAMPLE)
 
 
 def settings_of(args: argparse.Namespace) -> ServeSettings:

@@ -25,6 +25,7 @@ from mien.landmarks import DETECTORS, DetectorChoice
 from mien.serve.desk import Desk
 from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
 from mien.serve.problems import answer_to, problem
+from mien.serve.schema import PICTURE
 from mien.serve.settings import ServeSettings
 from mien.serve.trust import trust_tables
 from mien.serve.upload import FIELD, read_picture
@@ -73,6 +74,7 @@ _PROBLEM = {
     },
 }
 _PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 403, 408, 413, 421, 422, 503, 504), _PROBLEM)
+_ANSWER = {"description": "The faces and their answers.", "content": {"application/json": {"schema": PICTURE}}}
 _STATUS_TYPES = {404: "NotFoundError", 405: "MethodError"}
 
 
@@ -173,7 +175,7 @@ def _swagger(name: str) -> bytes:
 def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorChoice, Analyzer], desk: Desk) -> None:
     analyzer = analyzers["auto"]
 
-    @app.post("/api/analyze", responses=_PROBLEMS, openapi_extra=_BODY, tags=["analysis"])
+    @app.post("/api/analyze", responses={**_PROBLEMS, 200: _ANSWER}, openapi_extra=_BODY, tags=["analysis"])
     async def analyze(
         request: Request,
         area: Annotated[
