@@ -145,8 +145,14 @@ class DenseNetBC(nn.Module):
 
 
 def _last_pool(x: Tensor) -> Tensor:
-    """To 2x2. For the published 64x64 input this is the plain 2x2/2 max pooling of 4x4 maps."""
-    return F.max_pool2d(x, 2) if x.shape[-1] == 4 else F.adaptive_max_pool2d(x, 2)
+    """To 2x2 by adaptive max pooling, spelt out so that it exports.
+
+    For the published 64x64 input (4x4 maps) this is the plain 2x2/2 max pooling; 48 and 32 pixels give 3x3 and 2x2.
+    """
+    side = x.shape[-1]
+    if side == 2:
+        return x
+    return F.max_pool2d(x, 2, stride=side - 2) if side in (3, 4) else F.adaptive_max_pool2d(x, 2)
 
 
 def _initialise(network: nn.Module) -> None:
