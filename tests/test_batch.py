@@ -328,7 +328,7 @@ def test_the_command_line(album: Path, tiny_models: Path, tmp_path: Path, capsys
     assert "3 photos: 2 faces, 1 photos without one" in printed.out
     assert str(failures_path(out)) in printed.out
     assert "5/5 photos (100%)" in printed.err
-    assert "1 folders below are left out" in printed.err
+    assert "left out: 1 folders below" in printed.err
     for wrong, sentence in (
         (common, "needs a file"),
         ([*common, "--json"], "write a file"),

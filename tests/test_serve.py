@@ -365,7 +365,7 @@ def test_answers_are_as_the_openapi_page_says(client: TestClient) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     described = client.get("/openapi.json").json()["paths"]["/api/analyze"]["post"]["responses"]
     schema = described["200"]["content"]["application/json"]["schema"]
-    for params in ({}, {"what_if": True, "heatmap": True}, {"area": "mouth"}):
+    for params in ({}, {"what_if": True, "heatmap": True, "preview": True}, {"area": "mouth"}):
         answer = client.post("/api/analyze", params=params, content=SAMPLE.read_bytes()).json()
         jsonschema.validate(answer, schema)
         assert answer["faces"]

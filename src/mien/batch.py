@@ -253,6 +253,7 @@ def analyze_folder(
     workers: int | None = None,
     overwrite: bool = False,
     quiet: bool = False,
+    listing: Listing | None = None,
 ) -> Summary:
     """Analyse folders of photos into a table with one row a face (:data:`mien.answers.COLUMNS`).
 
@@ -264,6 +265,7 @@ def analyze_folder(
         workers: processes; None is one a core.
         overwrite: replace an earlier result.
         quiet: show no progress.
+        listing: of these paths, where the caller has made one already.
 
     Raises:
         UsageError: the result exists, or its journal was begun with other settings.
@@ -272,7 +274,7 @@ def analyze_folder(
         ModelError: the models are missing or damaged.
     """
     analyzer = settings.analyzer()  # a wrong option is said once, here, and not by every worker
-    listing = list_photos(paths, recursive)
+    listing = list_photos(paths, recursive) if listing is None else listing
     with Journal(out, _identity(paths, settings, recursive, analyzer), COLUMNS, overwrite) as journal:
         wanted = {photo.key for photo in listing.photos}
         kept = {key: number for key, number in _covered(journal).items() if key in wanted}

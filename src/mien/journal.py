@@ -124,6 +124,8 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.folder.is_dir() and self.next_number == 0:  # nothing is worth keeping
+            shutil.rmtree(self.folder, ignore_errors=True)
         self.close()
 
     def close(self) -> None:

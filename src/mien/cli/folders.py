@@ -6,8 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mien.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from mien.batch import Listing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,10 +39,18 @@ def run(args: argparse.Namespace, paths: Sequence[str]) -> int:
         save_image=args.save_image,
         heatmap=args.heatmap,
     )
+    listing = list_photos(paths, args.recursive)
     if not args.quiet:
-        _say_what_is_left_out(list_photos(paths, args.recursive))
+        _say_what_is_left_out(listing)
     summary = analyze_folder(
-        paths, out, settings, recursive=args.recursive, workers=args.workers, overwrite=args.overwrite, quiet=args.quiet
+        paths,
+        out,
+        settings,
+        recursive=args.recursive,
+        workers=args.workers,
+        overwrite=args.overwrite,
+        quiet=args.quiet,
+        listing=listing,
     )
     if not args.quiet:
         print(summary)
@@ -59,9 +71,8 @@ def table_of(args: argparse.Namespace, what: str) -> Path:
     return Path(args.out).expanduser()
 
 
-def _say_what_is_left_out(listing: object) -> None:
-    left_out, subfolders = getattr(listing, "left_out", 0), getattr(listing, "subfolders", 0)
-    if left_out:
-        print(f"mien: {left_out:,} files that are no photos are left out", file=sys.stderr)
-    if subfolders:
-        print(f"mien: {subfolders:,} folders below are left out (add --recursive)", file=sys.stderr)
+def _say_what_is_left_out(listing: Listing) -> None:
+    if listing.left_out:
+        print(f"mien: left out: {listing.left_out:,} files that are no photos", file=sys.stderr)
+    if listing.subfolders:
+        print(f"mien: left out: {listing.subfolders:,} folders below (add --recursive)", file=sys.stderr)

@@ -185,6 +185,9 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
         detector: Annotated[DetectorChoice, Query(description="Face detector.")] = "auto",
         heatmap: Annotated[bool, Query(description="Add each face's class activation map as a PNG.")] = False,
         what_if: Annotated[bool, Query(description="Add the answer for every set of visible parts.")] = False,
+        preview: Annotated[
+            bool, Query(description="Add the picture as a JPEG, for browsers that show no TIFF.")
+        ] = False,
         input: Annotated[str, Query(max_length=400, description="Name of the picture, given back in the answer.")] = "",
     ) -> dict[str, Any]:
         """Find the faces of one picture and say what each area tells, and how far that can be trusted.
@@ -196,7 +199,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
 
         def job() -> dict[str, Any]:
             answers = chosen.analyze(picture, area=area, heatmap=heatmap, input=input)
-            return page_answer(chosen, answers, what_if, heatmap)
+            return page_answer(chosen, answers, what_if=what_if, heatmap=heatmap, preview=preview)
 
         return await desk.run(job)
 

@@ -113,5 +113,7 @@ PICTURE: Schema = _object(
         "height": {"type": "integer"},
         "models": {"type": "string"},
         "faces": _list(_FACE),
+        "preview": {"type": "string", "description": "Data URL of a JPEG; only with preview=true."},
     },
+    optional=("preview",),
 )

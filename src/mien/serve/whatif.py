@@ -12,10 +12,14 @@ from mien.analyze import Analyzer
 from mien.answers import Answer, Answers, Heatmap
 from mien.authenticity import times
 from mien.draw import jet
-from mien.types import AREAS, Area, Prediction
+from mien.types import AREAS, Area, Prediction, UInt8
+
+PREVIEW_SIDE = 1600
 
 
-def page_answer(analyzer: Analyzer, answers: Answers, what_if: bool, heatmap: bool) -> dict[str, Any]:
+def page_answer(
+    analyzer: Analyzer, answers: Answers, *, what_if: bool = False, heatmap: bool = False, preview: bool = False
+) -> dict[str, Any]:
     """The CLI's JSON of a picture, and on request two more entries for each face.
 
     Args:
@@ -23,8 +27,11 @@ def page_answer(analyzer: Analyzer, answers: Answers, what_if: bool, heatmap: bo
         answers: of the picture.
         what_if: add ``what_if``: by area, the answer if only its parts were visible.
         heatmap: add ``heatmap``: the class map in the published colours (JET) as a PNG, and its box.
+        preview: add ``preview`` to the whole: the picture as a JPEG, for browsers that do not show its format (TIFF).
     """
     values = answers.to_dict()
+    if preview:
+        values["preview"] = _preview(answers.image)
     for entry, answer in zip(values["faces"], answers, strict=True):
         if what_if:
             entry["what_if"] = {area.value: _what_if(analyzer, answer, area) for area in AREAS}
@@ -52,6 +59,14 @@ def _words(prediction: Prediction) -> str:
     """``right 9 times in 10``, as the command line says it."""
     right = prediction.authenticity
     return "how far to trust it is unknown" if right is None else f"right {times(right.value)}"
+
+
+def _preview(image: UInt8) -> str:
+    scale = min(1.0, PREVIEW_SIDE / max(image.shape[:2]))
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    _, coded = cv2.imencode(".jpg", np.ascontiguousarray(small[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    return "data:image/jpeg;base64," + base64.b64encode(coded.tobytes()).decode("ascii")
 
 
 def _picture(heatmap: Heatmap) -> dict[str, Any]:

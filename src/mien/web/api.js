@@ -30,8 +30,8 @@ export const sample = async () => (await call("api/sample")).blob();
 export const login = (token) => call("api/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
 
 /** Analyse a picture (a Blob). */
-export function analyze(picture, { heatmap = true, whatIf = true, signal } = {}) {
-  const query = new URLSearchParams({ heatmap, what_if: whatIf, input: picture.name ?? "" });
+export function analyze(picture, { heatmap = true, preview = false, signal } = {}) {
+  const query = new URLSearchParams({ heatmap, preview, what_if: true, input: picture.name ?? "" });
   return json(`api/analyze?${query}`, {
     method: "POST", body: picture, signal, headers: { "Content-Type": picture.type || "application/octet-stream" },
   });

@@ -31,7 +31,8 @@ async function analyzePicture(blob) {
   }
   setBusy(true);
   try {
-    const answer = await api.analyze(blob, { heatmap: state.about.heatmap });
+    const preview = !(await isShown(blob));
+    const answer = await api.analyze(blob, { heatmap: state.about.heatmap, preview });
     if (request === state.request) await receive(answer, blob);
   } catch (error) {
     if (request === state.request) failed(error);
@@ -53,10 +54,21 @@ function setBusy(busy) {
   if (busy) say("Looking for faces.");
 }
 
+/** Whether this browser shows the picture's format; most show no TIFF. */
+async function isShown(blob) {
+  try {
+    (await createImageBitmap(blob)).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function receive(answer, picture) {
   if (state.url) URL.revokeObjectURL(state.url);
-  Object.assign(state, { answer, picture, chosen: 0, url: URL.createObjectURL(picture), live: false });
-  $("photo").src = state.url;
+  const { preview, ...plain } = answer;
+  Object.assign(state, { answer: plain, picture, chosen: 0, url: preview ? null : URL.createObjectURL(picture), live: false });
+  $("photo").src = preview ?? state.url;
   await $("photo").decode().catch(() => {});
   chooseFace(0);
   // A lone small face is hardly seen in the whole picture.
