@@ -2,7 +2,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -23,6 +23,7 @@ def brute_force(values: np.ndarray, players: int) -> np.ndarray:
     return shares / len(orders)
 
 
+@settings(deadline=None, max_examples=50)
 @given(arrays(np.float64, 8, elements=WORTH))
 def test_three_players_agree_with_every_order_and_sum_to_the_whole(values: np.ndarray) -> None:
     shares = shapley(values)
@@ -30,12 +31,14 @@ def test_three_players_agree_with_every_order_and_sum_to_the_whole(values: np.nd
     assert shares.sum() == pytest.approx(values[-1] - values[0], abs=1e-12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 4).flatmap(lambda n: arrays(np.float64, 1 << n, elements=WORTH)))
 def test_any_number_of_players(values: np.ndarray) -> None:
     players = len(values).bit_length() - 1
     np.testing.assert_allclose(shapley(values), brute_force(values, players), atol=1e-12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(arrays(np.float64, (2, 8), elements=WORTH), st.floats(-3, 3))
 def test_the_value_is_linear_in_the_game(games: np.ndarray, factor: float) -> None:
     np.testing.assert_allclose(
@@ -43,6 +46,7 @@ def test_the_value_is_linear_in_the_game(games: np.ndarray, factor: float) -> No
     )
 
 
+@settings(deadline=None, max_examples=50)
 @given(arrays(np.float64, 4, elements=WORTH))
 def test_a_player_that_adds_nothing_gets_nothing(values: np.ndarray) -> None:
     idle = np.concatenate([values, values])
@@ -59,6 +63,7 @@ def test_players_who_need_each_other_interact_and_those_who_repeat_each_other_do
     assert interactions(either)[1][pairs.index((0, 1))] == pytest.approx(-1)
 
 
+@settings(deadline=None, max_examples=50)
 @given(arrays(np.float64, 8, elements=WORTH))
 def test_interaction_index_by_its_definition(values: np.ndarray) -> None:
     pairs, index = interactions(values)

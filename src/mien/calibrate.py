@@ -239,7 +239,7 @@ def coverage_of(pairs: pd.DataFrame, minimum: int = MINIMUM_SAID) -> dict[str, f
 
 
 def repeated_coverage(
-    fitting: pd.DataFrame, checking: pd.DataFrame, splits: int = 200, seed: int = 0
+    fitting: pd.DataFrame, checking: pd.DataFrame, splits: int = 100, seed: int = 0
 ) -> dict[str, float]:
     """Interval coverage over many random halves of all faces of both tables: fitted on one half, checked on the other.
 

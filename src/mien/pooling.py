@@ -6,9 +6,9 @@ How often is source s right when it says emotion e? Some pairs were said a thous
     p_se     ~ Beta(m_se * strength, (1 - m_se) * strength)
     logit m_se = level + source_s + emotion_e
 
-so that a pair that was hardly ever said leans on its source and its emotion and claims neither 0% nor 100%. The level,
-the effects and the strength have weak normal priors; their joint posterior is approximated at its mode (Laplace), and
-their uncertainty is carried into the intervals by drawing from it.
+so that a pair that was hardly ever said leans on its source and its emotion and claims neither 0% nor 100%. All have
+weak normal priors. The strength is averaged over a grid, by its evidence; for each strength the posterior of level and
+effects is approximated by a normal at its mode (Laplace). Their uncertainty is carried into the intervals by drawing.
 
 All sources look at the same faces, so that what they tell of an emotion is not independent. The covariance of level and
 effects allows for it (a sandwich with the sources' measured correlation, see :func:`correlation`); a pair's own count,
@@ -21,15 +21,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from scipy.special import betaln, digamma, expit
+from scipy.special import betaln, digamma, expit, polygamma
 from scipy.stats import binom
 
 from mien.types import N_EMOTIONS, Float64
 
 Counts = npt.NDArray[np.int64]
-_PRIOR_SPREAD = {"level": 1.5, "source": 1.0, "emotion": 1.0, "log_strength": 1.0}
+_PRIOR_SPREAD = {"level": 1.5, "source": 1.0, "emotion": 1.0, "log_strength": 1.2}
 _PRIOR_STRENGTH = 10.0
+_STRENGTHS = tuple(float(k) for k in np.geomspace(1.0, 1000.0, 13))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,87 +113,102 @@ def pool(said: Counts, right: Counts, shared: float = 0.0, draws: int = 4000, se
     """
     if said.shape != right.shape or said.ndim != 2 or (right < 0).any() or (right > said).any():
         raise ValueError(f"pool: expected 0 <= right <= said, both [S, E]; got {list(said.shape)}, {list(right.shape)}")
-    sources, emotions = said.shape
-    start = np.zeros(2 + sources + emotions)
-    start[0], start[1] = 0.3, np.log(_PRIOR_STRENGTH)
-    fit = minimize(_loss, start, args=(said, right), jac=True, method="L-BFGS-B")
-    generator = np.random.default_rng(seed)
-    root = np.linalg.cholesky(_covariance(fit.x, said, right, shared))
-    points = fit.x + generator.standard_normal((draws, len(start))) @ root.T
-    mean, strength = _unpacked(points, sources)
-    a = right + mean * strength[:, None, None]
-    b = said - right + (1 - mean) * strength[:, None, None]
-    return Pooled(generator.beta(np.maximum(a, 1e-3), np.maximum(b, 1e-3)).astype(np.float32), said, right)
+    generator, grid = np.random.default_rng(seed), [_Conditional.fit(said, right, k) for k in _STRENGTHS]
+    log_weight = np.array([c.evidence + _log_prior(c.strength) for c in grid])
+    weight = np.exp(log_weight - log_weight.max())
+    parts = []
+    for conditional, n in zip(grid, generator.multinomial(draws, weight / weight.sum()), strict=True):
+        if n:
+            root = np.linalg.cholesky(conditional.covariance(shared))
+            points = conditional.mode + generator.standard_normal((n, len(conditional.mode))) @ root.T
+            mean, k = _means(points, said.shape[0]), conditional.strength
+            a, b = np.maximum(right + mean * k, 1e-3), np.maximum(said - right + (1 - mean) * k, 1e-3)
+            parts.append(generator.beta(a, b).astype(np.float32))
+    return Pooled(np.concatenate(parts), said, right)
 
 
-def _unpacked(theta: Float64, sources: int) -> tuple[Float64, Float64]:
-    """[..., parameters] -> mean [..., S, E] and strength [...]."""
-    level, by_source, by_emotion = theta[..., 0], theta[..., 2 : 2 + sources], theta[..., 2 + sources :]
-    mean = expit(level[..., None, None] + by_source[..., :, None] + by_emotion[..., None, :])
-    return np.clip(mean, 1e-4, 1 - 1e-4), np.exp(np.clip(theta[..., 1], -2, 9))
+def _log_prior(strength: float) -> float:
+    return float(-0.5 * (np.log(strength / _PRIOR_STRENGTH) / _PRIOR_SPREAD["log_strength"]) ** 2)
 
 
-def _scores(theta: Float64, said: Counts, right: Counts) -> tuple[float, Float64, float]:
-    """Log likelihood, its derivative by every pair's logit [S, E], and that by the log strength."""
-    m, k = _unpacked(theta, said.shape[0])
-    a, b = m * k, (1 - m) * k
+def _means(effects: Float64, sources: int) -> Float64:
+    """Level, source and emotion effects [..., 1 + S + E] -> mean [..., S, E]."""
+    level, by_source, by_emotion = effects[..., 0], effects[..., 1 : 1 + sources], effects[..., 1 + sources :]
+    odds = level[..., None, None] + by_source[..., :, None] + by_emotion[..., None, :]
+    return np.asarray(np.clip(expit(odds), 1e-4, 1 - 1e-4), np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Conditional:
+    """The posterior of level and effects for one strength: normal around its mode.
+
+    Attributes:
+        strength: imagined answers that each pair's mean is worth.
+        mode: float64 [1 + S + E].
+        information: float64 [S, E], what each pair tells about its logit.
+        curvature: float64 [1 + S + E, 1 + S + E], at the mode.
+        evidence: log marginal likelihood (Laplace).
+    """
+
+    strength: float
+    mode: Float64
+    information: Float64
+    curvature: Float64
+    evidence: float
+
+    @classmethod
+    def fit(cls, said: Counts, right: Counts, strength: float) -> _Conditional:
+        """Newton's method."""
+        design, precision = _design(*said.shape), _precision(*said.shape)
+        mode = np.zeros(len(precision))
+        for _ in range(40):
+            _, by_logit, information = _scores(_means(mode, len(said)), said, right, strength)
+            curvature = design.T @ (information.ravel()[:, None] * design) + np.diag(precision)
+            step = np.linalg.solve(curvature, design.T @ by_logit.ravel() - precision * mode)
+            mode = mode + step * min(1.0, 1.0 / float(np.abs(step).max() + 1e-12))
+            if np.abs(step).max() < 1e-6:
+                break
+        likelihood, _, information = _scores(_means(mode, len(said)), said, right, strength)
+        curvature = design.T @ (information.ravel()[:, None] * design) + np.diag(precision)
+        spread = float(np.linalg.slogdet(curvature)[1] - np.log(precision).sum())
+        evidence = likelihood - 0.5 * float(precision @ mode**2) - 0.5 * spread
+        return cls(strength, mode, information, curvature, evidence)
+
+    def covariance(self, shared: float) -> Float64:
+        """Covariance of level and effects; the sources' correlation adds to it: curvature^-1 extra curvature^-1."""
+        inverse = np.linalg.inv(self.curvature)
+        sources, emotions = self.information.shape
+        root, design = np.sqrt(self.information), _design(sources, emotions).reshape(sources, emotions, -1)
+        extra = np.zeros_like(inverse)
+        for emotion in range(emotions):
+            block = shared * np.outer(root[:, emotion], root[:, emotion]) * (1 - np.eye(sources))
+            extra += design[:, emotion].T @ block @ design[:, emotion]
+        values, vectors = np.linalg.eigh(extra)
+        extra = (vectors * np.maximum(values, 0)) @ vectors.T
+        out = inverse + inverse @ extra @ inverse
+        return np.asarray((out + out.T) / 2, np.float64)
+
+
+def _design(sources: int, emotions: int) -> Float64:
+    """float64 [S * E, 1 + S + E]: which effects make each pair's logit."""
+    pairs = [(s, e) for s in range(sources) for e in range(emotions)]
+    design = np.zeros((len(pairs), 1 + sources + emotions))
+    for row, (s, e) in enumerate(pairs):
+        design[row, [0, 1 + s, 1 + sources + e]] = 1
+    return design
+
+
+def _precision(sources: int, emotions: int) -> Float64:
+    """Prior precision of level and effects, float64 [1 + S + E]."""
+    kinds = ["level"] + ["source"] * sources + ["emotion"] * emotions
+    return np.array([_PRIOR_SPREAD[kind] ** -2 for kind in kinds])
+
+
+def _scores(m: Float64, said: Counts, right: Counts, k: float) -> tuple[float, Float64, Float64]:
+    """Of every pair's Beta-Binomial: log likelihood (sum), its derivative by the pair's logit, and minus the second."""
+    a, b, slope = m * k, (1 - m) * k, k * m * (1 - m)
     likelihood = betaln(right + a, said - right + b) - betaln(a, b)
-    total = digamma(said + k) - digamma(k)
-    by_a = digamma(right + a) - digamma(a) - total
-    by_b = digamma(said - right + b) - digamma(b) - total
-    by_logit = (by_a - by_b) * k * m * (1 - m)
-    return float(likelihood.sum()), np.asarray(by_logit, np.float64), float((by_a * a + by_b * b).sum())
-
-
-def _prior(sources: int, emotions: int) -> tuple[Float64, Float64]:
-    """Centre and standard deviation of the prior of every parameter."""
-    centre, spread = np.zeros(2 + sources + emotions), np.empty(2 + sources + emotions)
-    centre[1] = np.log(_PRIOR_STRENGTH)
-    spread[:2] = _PRIOR_SPREAD["level"], _PRIOR_SPREAD["log_strength"]
-    spread[2 : 2 + sources], spread[2 + sources :] = _PRIOR_SPREAD["source"], _PRIOR_SPREAD["emotion"]
-    return centre, spread
-
-
-def _loss(theta: Float64, said: Counts, right: Counts) -> tuple[float, Float64]:
-    """Negative log posterior and its gradient."""
-    likelihood, by_logit, by_strength = _scores(theta, said, right)
-    gradient = np.concatenate([[by_logit.sum(), by_strength], by_logit.sum(axis=1), by_logit.sum(axis=0)])
-    centre, spread = _prior(*said.shape)
-    away = (theta - centre) / spread
-    return -likelihood + 0.5 * float(away @ away), -gradient + away / spread
-
-
-def _covariance(theta: Float64, said: Counts, right: Counts, shared: float) -> Float64:
-    """Posterior covariance of the parameters: curvature^-1 (prior + covariance of the scores) curvature^-1."""
-    step, n = 1e-4, len(theta)
-    rows = []
-    for i in range(n):
-        shift = np.zeros(n)
-        shift[i] = step
-        above, below = (_loss(theta + sign * shift, said, right)[1] for sign in (1, -1))
-        rows.append((above - below) / (2 * step))
-    hessian = np.array(rows)
-    values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
-    inverse = (vectors / np.maximum(values, 0.1)) @ vectors.T
-    if shared <= 0:
-        return np.asarray(inverse, np.float64)
-    extra = inverse @ _shared_scores(theta, said, right, shared) @ inverse
-    return np.asarray(inverse + (extra + extra.T) / 2, np.float64)
-
-
-def _shared_scores(theta: Float64, said: Counts, right: Counts, shared: float) -> Float64:
-    """Covariance that the sources' correlation adds to the scores: between pairs of one emotion."""
-    sources, emotions = said.shape
-    step = np.zeros(len(theta))
-    step[0] = 1e-4
-    information = (_scores(theta - step, said, right)[1] - _scores(theta + step, said, right)[1]) / 2e-4
-    root = np.sqrt(np.maximum(information, 0.0))
-    added = np.zeros((len(theta), len(theta)))
-    for emotion in range(emotions):
-        block = shared * np.outer(root[:, emotion], root[:, emotion]) * (1 - np.eye(sources))
-        to = np.zeros((sources, len(theta)))
-        to[:, 0], to[:, 2 + sources + emotion] = 1, 1
-        to[np.arange(sources), 2 + np.arange(sources)] = 1
-        added += to.T @ block @ to
-    values, vectors = np.linalg.eigh(added)
-    return np.asarray((vectors * np.maximum(values, 0)) @ vectors.T, np.float64)
+    by_mean = digamma(right + a) - digamma(a) - digamma(said - right + b) + digamma(b)
+    bend = polygamma(1, right + a) - polygamma(1, a) + polygamma(1, said - right + b) - polygamma(1, b)
+    information = -(bend * slope**2 + by_mean * slope * (1 - 2 * m))
+    return float(likelihood.sum()), np.asarray(by_mean * slope, np.float64), np.maximum(information, 0.0)
