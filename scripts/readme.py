@@ -41,9 +41,9 @@ def install_text() -> str:
 
 def results_text() -> str:
     """Accuracy by area and selection."""
-    found = read("evaluate.json")
+    found = read("models/evaluation.json")
     if found is None:
-        return "Not measured yet (`mien evaluate --data ferplus:ROOT --out docs/results/evaluate.json`)."
+        return "Not measured yet (`mien evaluate --data ferplus:ROOT --out docs/results/models/evaluation.json`)."
     selections = list(next(iter(found["areas"].values())))
     head = ["area"] + [f"{s}: accuracy % (95% interval)" for s in selections] + ["macro recall %", "calibration error"]
     sizes = ", ".join(f"{s} n = {found['areas']['whole_face'][s]['n']:,}" for s in selections)

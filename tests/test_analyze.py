@@ -21,7 +21,7 @@ from mien.errors import ImageError, ModelError, UsageError
 from mien.images import Limits, to_gray
 from mien.inference import SHIPPED, Models
 from mien.landmarks import detect
-from mien.textual import picture_html, picture_text
+from mien.textual import WIDE, _percent, picture_html, picture_text
 from mien.types import AREAS, EMOTIONS, PARTS, Area, Emotion, Face, Part, UInt8
 
 
@@ -277,7 +277,7 @@ def test_reconsider_equals_analysing_with_that_area(analyzer: Analyzer, photo: U
 
 
 def test_text_shows_every_area_and_fits_the_terminal(answers: Answers) -> None:
-    for width in (80, 96):
+    for width in (80, WIDE):
         text = picture_text(answers, width)
         table = [line for line in text.splitlines() if line.startswith(("area", *(a.words for a in AREAS)))]
         assert len(table) >= 8
@@ -285,6 +285,14 @@ def test_text_shows_every_area_and_fits_the_terminal(answers: Answers) -> None:
         assert all(area.words in text for area in AREAS)
     assert "astronaut: 512 x 512 pixels, 1 face" in text
     assert "happiness" in text
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.93, "93"), (0.9996, "99.9"), (0.996, "99.6"), (0.0004, "0.1"), (0.003, "0.3"), (0.0, "0"), (1.0, "100")],
+)
+def test_nothing_reads_as_certain_that_is_not(share: float, words: str) -> None:
+    assert _percent(share) == words
 
 
 def test_html_is_self_contained_and_escaped(analyzer: Analyzer, photo: UInt8) -> None:

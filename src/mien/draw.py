@@ -26,7 +26,7 @@ _HIDDEN, _INK, _PAPER, _FAINT, _BAR = (150, 150, 150), (32, 33, 36), (255, 255, 
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 SHORTEST, LONGEST = 720, 1600
 """A photo's longer side is brought into this range before drawing, so that lines and words can be read."""
-CARD_WIDTH = 600
+CARD_WIDTH = 680
 _HEADING = 34
 THUMB = 36
 """Side in pixels of a crop on a card."""

@@ -17,7 +17,7 @@ from mien.types import EMOTIONS, PARTS, Area, Prediction, UInt8
 if TYPE_CHECKING:
     from mien.answers import Answer, Answers
 
-WIDE = 96
+WIDE = 99
 """Characters that a table with whole names of emotions may take."""
 
 
@@ -26,7 +26,7 @@ def picture_text(answers: Answers, width: int | None = None) -> str:
 
     Args:
         answers: of one picture.
-        width: of the terminal in characters; None asks it. Names of emotions are cut to four letters below 96.
+        width: of the terminal in characters; None asks it. Names of emotions are cut to four letters below 99.
     """
     height, across = answers.image.shape[:2]
     count = len(answers)
@@ -73,7 +73,13 @@ def right_of(prediction: Prediction) -> str:
     right = prediction.authenticity
     if right is None:
         return f"{prediction.probabilities.max():.0%}, not calibrated"
-    return f"right {times(right.value)} ({right.low * 100:.0f} to {right.high * 100:.0f})"
+    return f"right {times(right.value)} ({_percent(right.low)} to {_percent(right.high)})"
+
+
+def _percent(share: float) -> str:
+    """``93``; one decimal near the ends, so that nothing reads as certain that is not: 0.9996 -> ``99.9``."""
+    value = share * 100
+    return f"{value:.0f}" if 0.5 <= value < 99.5 or share in (0, 1) else f"{min(max(value, 0.1), 99.9):.1f}"
 
 
 def spoke_of(answer: Answer) -> str:
@@ -108,7 +114,7 @@ def _table(answer: Answer, width: int | None) -> list[str]:
 
 def _right_cell(prediction: Prediction) -> str:
     right = prediction.authenticity
-    return "?" if right is None else f"{right.value * 100:.0f} ({right.low * 100:.0f} to {right.high * 100:.0f})"
+    return "?" if right is None else f"{_percent(right.value)} ({_percent(right.low)} to {_percent(right.high)})"
 
 
 def card_of(answer: Answer, number: int) -> Card:
@@ -143,7 +149,9 @@ def _area_bar(answer: Answer, area: Area) -> Bar:
 
 def _right_words(prediction: Prediction) -> str:
     right = prediction.authenticity
-    return "not calibrated" if right is None else f"right {right.value:.0%} ({right.low:.0%} to {right.high:.0%})"
+    if right is None:
+        return "not calibrated"
+    return f"right {_percent(right.value)}% ({_percent(right.low)} to {_percent(right.high)})"
 
 
 def picture_html(answers: Answers) -> str:
