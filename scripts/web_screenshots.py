@@ -34,7 +34,8 @@ def hide_mouth(page: Page) -> None:
     """Hide the mouth and lay the heatmap over the face."""
     page.click('[data-toggles="mouth"]')
     page.evaluate("document.getElementById('tools').open = true")
-    page.fill("#opacity", "60")
+    if page.is_visible("#opacity"):
+        page.fill("#opacity", "60")
 
 
 def main() -> None:

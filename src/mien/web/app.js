@@ -1,12 +1,12 @@
 // The page: takes a picture, asks the server, shows the answer. State lives in one object; show() draws all of it.
 
 import * as api from "./api.js";
-import { areaTable, contribution, emotions, interval, trustTable } from "./charts.js";
+import { areaTable, contribution, emotions, FEW, interval, trustTable } from "./charts.js";
 import { $, fill, html } from "./dom.js";
 import { closeUp, draw } from "./overlay.js";
 import { saveJson, savePng } from "./save.js";
 import { Webcam } from "./webcam.js";
-import { areaOf, capital, listed, partsOf, PARTS, percent, plural } from "./words.js";
+import { areaOf, capital, datasetTitle, listed, partsOf, PARTS, percent, plural, rounded } from "./words.js";
 
 const state = { about: null, answer: null, picture: null, chosen: 0, hidden: new Set(), url: null, request: 0, live: false };
 let webcam = null;
@@ -178,7 +178,7 @@ function showParts(of) {
   const focused = document.activeElement?.dataset?.toggles;
   fill($("parts"), PARTS.map((part) => {
     const hidden = state.hidden.has(part);
-    const seen = measured.given ? "" : measured.visible.includes(part) ? `visible (${percent(measured.probability[part])})` : `covered (${percent(1 - measured.probability[part])})`;
+    const seen = measured.given ? "" : measured.visible.includes(part) ? `visible (${rounded(measured.probability[part])})` : `covered (${rounded(1 - measured.probability[part])})`;
     return html("button", { type: "button", class: `part p-${part}`, "aria-pressed": String(hidden), "data-toggles": part,
       onclick: () => toggle(part) },
       html("span", { class: "visually-hidden" }, "Hide the "), html("span", { class: "name" }, part),
@@ -201,8 +201,8 @@ function changeWords(of) {
   if (!before) return `Now ${after.emotion}, ${after.words}.`;
   const head = after.emotion === before.emotion ? `Still ${after.emotion}` : `${capital(before.emotion)} becomes ${after.emotion}`;
   if (!after.fused.authenticity || !before.fused.authenticity) return `${head}.`;
-  const points = Math.round(100 * after.fused.authenticity.value) - Math.round(100 * before.fused.authenticity.value);
-  const moved = points === 0 ? "just as far to be trusted" : `${Math.abs(points)} points ${points < 0 ? "less" : "more"} to be trusted`;
+  const points = Math.round(100 * (after.fused.authenticity.value - before.fused.authenticity.value));
+  const moved = points === 0 ? "nearly as far to be trusted" : `${Math.abs(points)} ${Math.abs(points) === 1 ? "point" : "points"} ${points < 0 ? "less" : "more"} to be trusted`;
   return `${head}, ${moved}: right ${percent(before.fused.authenticity.value)} before, ${percent(after.fused.authenticity.value)} now.`;
 }
 
@@ -295,8 +295,9 @@ async function showTrust() {
   if ($("trust-areas").hasChildNodes()) return;
   try {
     const { dataset, n, areas, fused } = await api.trust();
-    $("trust-lead").textContent = `If mien sees only this area and says this emotion, how often is it right? Fitted on ${n.toLocaleString("en")} validation faces of ${dataset}`
-      + "; each cell gives the share, its 95% interval, and how many such answers it rests on.";
+    $("trust-lead").textContent = `If mien sees only this area and says this emotion, how often is it right? Fitted on ${n.toLocaleString("en")} validation faces of ${datasetTitle(dataset)}`
+      + "; each cell gives the share, its 95% interval, and how many such answers it rests on."
+      + ` Dashed cells rest on fewer than ${FEW} and lean on what their area and their emotion show elsewhere.`;
     trustTable($("trust-areas"), areas, "Area says");
     trustTable($("trust-fused"), fused, "Visible, fused");
   } catch (error) {
@@ -400,7 +401,7 @@ async function start() {
   $("eyes-note").textContent = about.eyes === "one" ? "The eyes are one brow and eye, as published." : "";
   for (const control of document.querySelectorAll("[data-heatmap-control]")) control.hidden = !about.heatmap;
   $("limit").textContent = `, up to ${about.limits.upload_bytes / 1e6} MB`;
-  $("about").textContent = `mien ${about.version} · networks ${about.models} · trained on ${about.dataset}`;
+  $("about").textContent = `mien ${about.version} · networks ${about.models} · trained on ${datasetTitle(about.dataset)}`;
   return showView();
 }
 

@@ -2,7 +2,7 @@
 // phone form takes it out of the browser's table layout, which may take its meaning too.
 
 import { fill, html } from "./dom.js";
-import { AREA_TITLES, capital, EMOTIONS, PARTS, percent } from "./words.js";
+import { AREA_TITLES, capital, EMOTIONS, PARTS, percent, range, rounded } from "./words.js";
 
 /** A share on a line from 0 to 100%, with its 95% interval. */
 export function interval(node, { value, low, high }) {
@@ -28,7 +28,7 @@ export function emotions(node, prediction) {
   if (!prediction) return fill(node, html("p", { class: "note" }, "With every part hidden there is nothing to go by."));
   const p = prediction.probabilities;
   return fill(node, html("div", { class: "bars", role: "list" },
-    EMOTIONS.map((name) => barline(name, p[name], percent(p[name]), name === prediction.emotion))));
+    EMOTIONS.map((name) => barline(name, p[name], rounded(p[name]), name === prediction.emotion))));
 }
 
 const bits = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(2)} bits`;
@@ -68,10 +68,10 @@ export function areaTable(node, face, visible, used) {
       html("th", { scope: "row", role: "rowheader" }, AREA_TITLES[area], hidden && html("span", { class: "visually-hidden" }, " (shows a hidden part)")),
       html("td", { class: "said", role: "cell" }, prediction.emotion),
       html("td", { class: "right-share", role: "cell" }, right
-        ? [`right ${percent(right.value)} `, html("span", { class: "range-text" }, `(${Math.round(100 * right.low)} to ${Math.round(100 * right.high)})`)]
+        ? [`right ${percent(right.value)} `, html("span", { class: "range-text" }, `(${range(right)})`)]
         : "not calibrated"),
       EMOTIONS.map((name) => html("td", { role: "cell", class: `cell ${name === prediction.emotion ? "top" : ""}`, "data-label": name },
-        html("span", { class: "value" }, percent(prediction.probabilities[name])),
+        html("span", { class: "value" }, rounded(prediction.probabilities[name])),
         html("span", { class: "bar-track", style: { display: "block" } },
           html("span", { class: "bar-fill", style: { width: `${100 * prediction.probabilities[name]}%` } })))));
   };
@@ -81,6 +81,9 @@ export function areaTable(node, face, visible, used) {
       html("tbody", { role: "rowgroup" }, names.map(row)))));
 }
 
+/** Below this many answers a cell of the trust table leans on its area and emotion. */
+export const FEW = 20;
+
 /** The <emotion, area> authenticity table. */
 export function trustTable(node, rows, corner) {
   const areas = Object.keys(AREA_TITLES).filter((area) => rows.some((row) => row.area === area));
@@ -89,9 +92,9 @@ export function trustTable(node, rows, corner) {
     const row = at.get(`${area} ${emotion}`);
     if (!row) return html("td", { class: "none" }, "–");
     const step = Math.max(0, Math.min(6, Math.floor((row.p - 0.3) * 10)));
-    return html("td", { class: `h${step}`, title: `${capital(AREA_TITLES[area])} says ${emotion}: right ${row.n_right} of ${row.n} times` },
+    return html("td", { class: row.n < FEW ? "few" : `h${step}`, title: `${capital(AREA_TITLES[area])} says ${emotion}: right ${row.n_right} of ${row.n} times` },
       html("strong", {}, percent(row.p)),
-      html("span", {}, `${Math.round(100 * row.low)} to ${Math.round(100 * row.high)}`), html("br"),
+      html("span", {}, range(row)), html("br"),
       html("span", {}, `n = ${row.n}`));
   };
   fill(node, html("table", { class: "heat" },

@@ -20,7 +20,21 @@ export function areaOf(parts) {
   return AREAS.find((area) => PARTS.filter((p) => AREA_PARTS[area].includes(p)).join() === wanted) ?? null;
 }
 
-export const percent = (share) => `${Math.round(100 * share)}%`;
+/** "93%"; one decimal near the ends, so that nothing reads as certain that is not: 0.9996 -> "99.9%". */
+export function percent(share) {
+  const value = 100 * share;
+  if ((value >= 0.5 && value < 99.5) || share === 0 || share === 1) return `${Math.round(value)}%`;
+  return `${Math.min(Math.max(value, 0.1), 99.9).toFixed(1)}%`;
+}
+
+/** "93%", rounded: for shares that nobody takes for certainty. */
+export const rounded = (share) => `${Math.round(100 * share)}%`;
+
+/** ferplus -> FER+ */
+export const datasetTitle = (name) => ({ ferplus: "FER+", rafdb: "RAF-DB", expw: "ExpW" })[name] ?? name;
+
+/** "91 to 96" */
+export const range = ({ low, high }) => `${percent(low).slice(0, -1)} to ${percent(high).slice(0, -1)}`;
 
 export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
 
