@@ -22,9 +22,9 @@ from mien.types import N_EMOTIONS, Float32, Float64
 Labels = npt.NDArray[np.int64]
 Calibrator = Callable[[Float32], Float64]
 """Logits [N, 8] -> probabilities [N, 8]."""
-KEEPING = ("none", "temperature", "temperature_by_emotion")
+KEEPING = ("temperature", "temperature_by_emotion")
 """Methods that never change the most probable emotion: one of them is shipped."""
-METHODS = (*KEEPING, "vector", "isotonic")
+METHODS = ("none", *KEEPING, "vector", "isotonic")
 COVERAGES = np.round(np.concatenate([np.arange(0.5, 0.995, 0.01), [0.995]]), 3)
 _TEMPERATURE_SPREAD = 0.3
 

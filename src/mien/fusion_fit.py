@@ -122,7 +122,7 @@ def _stacking(views: Views, labels: Labels) -> FusionRule:
         return float(value), gradient
 
     first = np.concatenate([start.ravel(), np.zeros(N_EMOTIONS)])
-    theta = np.round(minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x, 6)
+    theta = np.round(minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": 60}).x, 6)
     blocks = theta[:size].reshape(len(views), N_EMOTIONS, N_EMOTIONS)
     return FusionRule("stacking", dict(zip(views, blocks, strict=True)), theta[size:])
 

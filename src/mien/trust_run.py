@@ -130,7 +130,9 @@ class _One:
     contribution: ContributionCheck | None
 
 
-def calibrate(evidence: Evidence, out: Path, results: Path | None, command: str, say: Say) -> dict[str, Any]:
+def calibrate(
+    evidence: Evidence, out: Path, results: Path | None, command: str, say: Say, splits: int = 100
+) -> dict[str, Any]:
     """Fit, check, write.
 
     Args:
@@ -139,11 +141,12 @@ def calibrate(evidence: Evidence, out: Path, results: Path | None, command: str,
         results: folder that gets every measure and figure, or None.
         command: written beside the results.
         say: gets a line a step.
+        splits: random halves over which interval coverage is measured.
 
     Returns:
         The summary that is also written as results/summary.json.
     """
-    found = {name: _one(evidence, name, say) for name in evidence.networks}
+    found = {name: _one(evidence, name, say, splits) for name in evidence.networks}
     write_fitted(
         out / authenticity.FILE_NAME, evidence.default, {n: f.fit.calibration.to_dict() for n, f in found.items()}
     )
@@ -168,7 +171,7 @@ def calibrate(evidence: Evidence, out: Path, results: Path | None, command: str,
     return summary
 
 
-def _one(evidence: Evidence, name: str, say: Say) -> _One:
+def _one(evidence: Evidence, name: str, say: Say, splits: int) -> _One:
     say(f"{name}: fitting on {len(evidence.fitting[name]) // max(1, evidence.fitting[name]['area'].nunique()):,} faces")
     fit = fit_trust(
         evidence.fitting[name], evidence.prior, evidence.models.get(name), evidence.dataset, evidence.occluded.get(name)
@@ -179,7 +182,7 @@ def _one(evidence: Evidence, name: str, say: Say) -> _One:
     checking = evidence.checking[name]
     say(f"{name}: checking on {len(checking) // max(1, checking['area'].nunique()):,} faces")
     check = check_trust(fit, checking)
-    repeated = repeated_coverage(evidence.fitting[name], checking)
+    repeated = repeated_coverage(evidence.fitting[name], checking, splits)
     complete = set(checking["area"]) >= {a.value for a in AREAS}
     contribution = measure_contribution(fit.calibration, checking) if complete else None
     return _One(fit, check, repeated, contribution)
@@ -190,12 +193,15 @@ def _summary(one: _One) -> dict[str, Any]:
     if one.check is None or one.repeated is None:
         return fitted
     rows = one.check.calibration.set_index("source")
+    areas = rows[~rows.index.str.startswith("fused_")]
     keys = ["accuracy", "ece_raw", "ece", "ece_authenticity", "brier_raw", "brier", "brier_gain_low", "method"]
     return fitted | {
         "n_checking": int(rows["n"].iloc[0]),
         "sources": {str(name): {k: _plain(rows.loc[name, k]) for k in keys} for name in rows.index},
-        "brier_better_everywhere": bool((rows["brier"] < rows["brier_raw"]).all()),
-        "largest_ece": float(rows["ece"].max()),
+        "brier_better_everywhere": bool(
+            (rows["brier"] < rows["brier_raw"])[[n for n in rows.index if n in set(AREAS)]].all()
+        ),
+        "largest_ece": float(areas["ece"].max()),
         "interval_coverage": coverage_of(one.check.pairs[~one.check.pairs["source"].str.startswith("fused_")]),
         "interval_coverage_repeated": one.repeated,
         "fusion": {row["visible"]: row["rule"] for row in one.check.fusion.to_dict("records")},

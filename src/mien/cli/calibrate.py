@@ -26,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --data and --results: also cover each part in turn and measure (minutes)",
     )  # fmt: skip
     parser.add_argument("--faces", type=int, default=0, help="with --occlusion: at most so many faces (0: all)")
+    parser.add_argument(
+        "--splits", type=int, default=100, metavar="N",
+        help="random halves of all faces over which interval coverage is measured (default 100)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
@@ -33,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     """Predict (or read), fit, check, write, print."""
     if args.fit_on == args.check_on:
         raise UsageError(f"--fit-on and --check-on are both {args.fit_on}: a fit must be checked on other faces")
+    if args.splits < 1 or args.faces < 0:
+        raise UsageError(f"--splits is at least 1 and --faces at least 0, got {args.splits} and {args.faces}")
     if args.occlusion and not (args.data and args.results):
         raise UsageError("--occlusion needs --data and --results")
     try:
@@ -49,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         evidence = trust_run.evidence_of_table(args.table, args.fit_on, args.check_on)
     out = trust_run.models_folder(args.models) if args.out is None else args.out
-    summary = trust_run.calibrate(evidence, out, args.results, command, say)
+    summary = trust_run.calibrate(evidence, out, args.results, command, say, args.splits)
     if args.occlusion:
         from mien.occlusion import measure_to
 
