@@ -75,9 +75,12 @@ def test_detection_is_called_at_its_pace_and_tracking_fills_the_gap(photo: UInt8
     assert {f[0].face.detector for f, s in zip(seen, sources, strict=True) if s == "tracked"} == {"track"}
 
 
-def test_tracked_landmarks_stay_as_near_as_detected_ones(photo: UInt8) -> None:
-    times = np.arange(0, 2, 0.1)
-    frames = moving_face(photo, times)
+@pytest.mark.parametrize("factor", [1, 3])  # faces of 70 and of 210 pixels
+def test_tracked_landmarks_stay_as_near_as_detected_ones(photo: UInt8, factor: int) -> None:
+    times = np.arange(0, 1.5, 0.1)
+    frames = [
+        np.asarray(cv2.resize(frame, None, fx=factor, fy=factor), np.uint8) for frame in moving_face(photo, times)
+    ]
     tracker = Tracker(VideoDetector("hog"), settings=TrackSettings(detect_seconds=10))
     for frame, t in zip(frames, times, strict=True):
         tracked = tracker.update(frame, t)[0]

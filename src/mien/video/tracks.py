@@ -21,6 +21,8 @@ from mien.landmarks import predict_landmarks
 from mien.types import Face, Float32, UInt8
 
 Source = Literal["detected", "tracked"]
+FOLLOW_SIZE = 100.0
+"""A larger face (``Face.size``, pixels) is reduced to this for following; the networks see 44 pixels."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,49 @@ def follow(before: UInt8, now: UInt8, face: Face, points_kept: float = 0.4) -> F
     """
     if before.shape != now.shape:
         return None
+    if face.size <= FOLLOW_SIZE:
+        return _follow_close(before, now, face, points_kept)
+    window = _Window.around(face, now)
+    moved = _follow_close(window.cut(before), window.cut(now), window.inward(face), points_kept)
+    return None if moved is None else window.outward(moved)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A large face's neighbourhood, reduced, so that following it costs no more than following a small one."""
+
+    corner: tuple[int, int]
+    end: tuple[int, int]
+    scale: float
+
+    @classmethod
+    def around(cls, face: Face, gray: UInt8) -> _Window:
+        centre = (face.box[:2] + face.box[2:]) / 2
+        reach = float(max(face.box[2:] - face.box[:2]))
+        x0, y0 = (int(v) for v in np.maximum(np.floor(centre - reach), 0))
+        x1, y1 = (int(v) for v in np.minimum(np.ceil(centre + reach), [gray.shape[1], gray.shape[0]]))
+        return cls((x0, y0), (max(x1, x0 + 1), max(y1, y0 + 1)), FOLLOW_SIZE / face.size)
+
+    def cut(self, gray: UInt8) -> UInt8:
+        piece = gray[self.corner[1] : self.end[1], self.corner[0] : self.end[0]]
+        side = (max(1, round(piece.shape[1] * self.scale)), max(1, round(piece.shape[0] * self.scale)))
+        return np.asarray(cv2.resize(piece, side, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def inward(self, face: Face) -> Face:
+        corner = np.array(self.corner, np.float32)
+        return _mapped(face, lambda points: (points - corner + 0.5) * self.scale - 0.5)
+
+    def outward(self, face: Face) -> Face:
+        corner = np.array(self.corner, np.float32)
+        return _mapped(face, lambda points: (points + 0.5) / self.scale - 0.5 + corner)
+
+
+def _mapped(face: Face, change: Callable[[Float32], Float32]) -> Face:
+    box = change(face.box.reshape(2, 2)).reshape(4).astype(np.float32)
+    return replace(face, box=box, landmarks=change(face.landmarks).astype(np.float32))
+
+
+def _follow_close(before: UInt8, now: UInt8, face: Face, points_kept: float) -> Face | None:
     points = face.landmarks.reshape(-1, 1, 2)
     window = max(7, round(face.size / 6)) | 1
     there, found = _flow(before, now, points, window)
