@@ -260,7 +260,8 @@ def _tilt(scene: _Scene) -> float:
 def _block(scene: _Scene) -> _Layer:
     g = scene.generator
     centre, half = scene.place(0.8)
-    return _filled(scene.side, _box_corners(centre, half, g.uniform(-0.8, 0.8))), _any_texture(scene)
+    angle = g.uniform(-0.8, 0.8) if scene.target is None else _tilt(scene) + g.uniform(-0.3, 0.3)
+    return _filled(scene.side, _box_corners(centre, half, angle)), _any_texture(scene)
 
 
 def _blob(scene: _Scene) -> _Layer:
@@ -429,7 +430,7 @@ def _cup(scene: _Scene) -> _Layer:
     part = scene.target or (Part.MOUTH if g.random() < 0.7 else Part.NOSE)
     centre = scene.centre(part) + g.normal(0, 0.03, 2) * scene.size
     wide = max(float(scene.reach(part)[0]), 0.16 * scene.size) * g.uniform(1.05, 1.5)
-    tall = max(float(scene.reach(part)[1]), 0.14 * scene.size) * g.uniform(1.1, 1.6)
+    tall = max(float(scene.reach(part)[1]), 0.12 * scene.size) * g.uniform(1.0, 1.4 if scene.target is None else 1.15)
     taper = g.uniform(0.75, 1.0)
     top, low = centre - np.array([0, tall]), centre + np.array([0, tall * g.uniform(1, 2.5)])
     right = np.array([wide, 0])
