@@ -5,11 +5,14 @@ python scripts/notebooks.py [photo|contribution]
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+
+from mien.inference import shipped_models
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,15 +24,15 @@ picture, decides which of eyes, nose and mouth are visible, and answers for each
     """from mien import Analyzer
 from mien.assets import SAMPLE
 
-analyzer = Analyzer(heatmap=True, coverage=0.9)
-answers = analyzer.analyze(SAMPLE)
+analyzer = Analyzer(coverage=0.9)
+answers = analyzer.analyze(SAMPLE, input="astronaut.jpg")
 answers""",
     """## How far to trust it
 
 An answer carries its *authenticity*: the calibrated probability that it is right, with a 95% interval, and the set of
 emotions that holds the right one nine times in ten.""",
     """answer = answers[0]
-print(answer.emotion, answer.fused.authenticity)
+print(repr(answer))
 print("at 90% coverage:", *answer.fused.prediction_set)""",
     """## What if a part were hidden?
 
@@ -42,7 +45,7 @@ rows = []
 for area in Area:
     other = analyzer.reconsider(answer, area)
     right = other.fused.authenticity
-    rows.append({"visible": area.title, "answer": other.emotion.value, "probability": other.fused.probabilities.max(),
+    rows.append({"visible": area.words, "answer": other.emotion.value, "probability": other.fused.probabilities.max(),
                  "right": right.value, "low": right.low, "high": right.high})
 pd.DataFrame(rows).set_index("visible").round(2)""",
     """## Which part spoke for the answer?
@@ -68,14 +71,6 @@ covered = analyzer.analyze(masked)
 print(covered[0])
 print()
 print("forced:", analyzer.analyze(masked, area="whole_face")[0].emotion)""",
-    """## Where the network looks
-
-The class activation map of the visualisation network, in the published colours and weights (JET, 0.4 and 0.5).""",
-    """from IPython.display import Image
-
-x0, y0, x1, y1 = (int(v) for v in answer.heatmap.box)
-around = answers.overlaid()[max(y0 - 60, 0) : y1 + 60, max(x0 - 60, 0) : x1 + 60]
-Image(cv2.imencode(".jpg", around[..., ::-1])[1].tobytes(), width=320)""",
     """## One row a face
 
 `to_frame()` gives the columns that every table of mien has; py-feat's and OpenFace's names are kept in lower case.""",
@@ -84,6 +79,19 @@ Image(cv2.imencode(".jpg", around[..., ::-1])[1].tobytes(), width=320)""",
 answers.to_frame()[columns].round(2)""",
 ]
 
+HEATMAP = [
+    """## Where the network looks
+
+The class activation map of the visualisation network, in the published colours and weights (JET, 0.4 and 0.5).""",
+    """from IPython.display import Image
+
+looked = analyzer.analyze(SAMPLE, heatmap=True)
+x0, y0, x1, y1 = (int(v) for v in looked[0].heatmap.box)
+around = looked.overlaid()[max(y0 - 60, 0) : y1 + 60, max(x0 - 60, 0) : x1 + 60]
+Image(cv2.imencode(".jpg", around[..., ::-1])[1].tobytes(), width=320)""",
+]
+"""Only where the shipped models have a visualisation network."""
+
 CONTRIBUTION = [
     """# What eyes, nose and mouth contribute, on FER+
 
@@ -91,7 +99,6 @@ The tables shipped with the models were measured on the FER+ test faces (`mien c
 them.""",
     """import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 
 from mien.tables import read_table
 from mien.types import AREAS, EMOTIONS, PARTS
@@ -164,12 +171,16 @@ def build(cells: list[str]) -> nbformat.NotebookNode:
 def main(names: list[str]) -> None:
     """Execute each and write it; execution details that change from run to run are left out."""
     for name in names or NOTEBOOKS:
-        notebook = build(NOTEBOOKS[name])
+        drawn = HEATMAP if name == "photo" and "visualisation" in shipped_models().manifest else []
+        notebook = build(NOTEBOOKS[name] + drawn)
+        path = ROOT / "notebooks" / f"{name}.ipynb"
+        nbformat.write(notebook, path)
+        subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(path)], check=True)
+        notebook = nbformat.read(path, as_version=4)
         NotebookClient(notebook, timeout=300, kernel_name="python3").execute(cwd=str(ROOT))
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
         notebook.metadata["language_info"] = {"name": "python"}
-        path = ROOT / "notebooks" / f"{name}.ipynb"
         nbformat.write(notebook, path)
         print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
 

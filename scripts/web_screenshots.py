@@ -53,10 +53,12 @@ def main() -> None:
             page.on("console", lambda message: print(message.type, message.text))
             show_sample(page, home)
             page.wait_for_timeout(500)
-            page.screenshot(path=out / f"web-{name}.png", full_page=True)
-            hide_mouth(page)
-            page.wait_for_timeout(500)
-            page.screenshot(path=out / f"web-{name}-mouth-hidden.png", full_page=True)
+            if name != "dark":
+                page.screenshot(path=out / f"web-{name}.png", full_page=True)
+            if name != "phone":
+                hide_mouth(page)
+                page.wait_for_timeout(500)
+                page.screenshot(path=out / f"web-{name}-mouth-hidden.png", full_page=True)
             if name == "light":
                 page.goto(f"{home}#trust")
                 page.wait_for_timeout(800)
