@@ -148,11 +148,14 @@ def test_shipped_models_are_complete_and_undamaged() -> None:
     """Every file of the package's manifest opens, and all files together stay below 60 MB."""
     if not (SHIPPED / "manifest.json").is_file():
         pytest.skip("no models are shipped yet")
-    some = np.random.default_rng(0).integers(1, 256, (2, 64, 64), np.uint8)
+
+    def some(side: int) -> UInt8:
+        return np.random.default_rng(0).integers(1, 256, (2, side, side), np.uint8)
+
     for network in Models().manifest["networks"]:
         models = Models(None, network)
         assert models.areas == AREAS
         for area in AREAS:
-            assert np.isfinite(models.logits(area, some)).all()
-    assert np.isfinite(Models().class_maps(some)[1]).all()
+            assert np.isfinite(models.logits(area, some(models.entry(area).spec.size))).all()
+    assert np.isfinite(Models().class_maps(some(Models().visualisation.spec.size))[1]).all()
     assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 60e6

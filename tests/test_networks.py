@@ -201,7 +201,8 @@ def test_shipped_class_maps_satisfy_the_cam_identity() -> None:
 
     if not (SHIPPED / "manifest.json").is_file() or "visualisation" not in (SHIPPED / "manifest.json").read_text():
         pytest.skip("no visualisation network is shipped yet")
-    some = np.random.default_rng(0).integers(1, 256, (4, 64, 64), np.uint8)
+    side = Models().visualisation.spec.size
+    some = np.random.default_rng(0).integers(1, 256, (4, side, side), np.uint8)
     logits, maps, _ = Models().class_maps(some)
     bias = logits - maps.mean(axis=(2, 3))
     np.testing.assert_allclose(bias, np.repeat(bias[:1], 4, axis=0), atol=1e-3)

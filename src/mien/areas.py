@@ -177,9 +177,14 @@ def cut(
 
 
 def _box_mask(square: Float32, box: Float32, size: int) -> UInt8:
-    """uint8 [size, size], 1 where a pixel's centre lies inside the box (half a source pixel of grace)."""
-    centres = square[:2, None] + (np.arange(size) + 0.5) * ((square[2] - square[0]) / size)
-    inside = (centres >= box[:2, None] - 0.5) & (centres <= box[2:, None] + 0.5)
+    """uint8 [size, size], 1 where a pixel's centre lies inside the box.
+
+    The grace is half a pixel, of the source or of the crop, whichever is larger: a flat box shows at least one row.
+    """
+    step = (square[2] - square[0]) / size
+    centres = square[:2, None] + (np.arange(size) + 0.5) * step
+    grace = max(0.5, float(step) / 2)
+    inside = (centres >= box[:2, None] - grace) & (centres <= box[2:, None] + grace)
     return np.outer(inside[1], inside[0]).astype(np.uint8)
 
 

@@ -115,6 +115,17 @@ class Models:
             raise ModelError(f"{self.folder} has no {self.network} network for the area {area.value}")
         return ModelEntry.from_dict(self.folder, entries[area.value])
 
+    @property
+    def visualisation(self) -> ModelEntry:
+        """The visualisation network.
+
+        Raises:
+            ModelError: this folder has none.
+        """
+        if "visualisation" not in self.manifest:
+            raise ModelError(f"{self.folder} has no visualisation network")
+        return ModelEntry.from_dict(self.folder, self.manifest["visualisation"])
+
     def logits(self, area: Area, crops: UInt8, batch: int = 64) -> Float32:
         """Logits of crops of one area, flip and logit bias included.
 
@@ -147,7 +158,7 @@ class Models:
         """The visualisation network (Fig. 2) on whole-face crops.
 
         Args:
-            crops: uint8 [N, size, size], cut as the manifest's ``visualisation`` entry says.
+            crops: uint8 [N, size, size], cut as ``visualisation.spec`` says.
 
         Returns:
             Logits [N, 8], class activation maps [N, 8, size / 4, size / 4] and GAP features [N, K], all float32.
@@ -155,9 +166,7 @@ class Models:
         Raises:
             ModelError: this folder has no visualisation network.
         """
-        if "visualisation" not in self.manifest:
-            raise ModelError(f"{self.folder} has no visualisation network")
-        session = self._session(ModelEntry.from_dict(self.folder, self.manifest["visualisation"]))
+        session = self._session(self.visualisation)
         runs = [
             session.run(["logits", "class_maps", "features"], {"crops": np.ascontiguousarray(crops[s : s + 64])})
             for s in range(0, len(crops), 64)
