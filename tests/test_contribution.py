@@ -20,10 +20,14 @@ from mien.types import AREAS, EMOTIONS, PARTS, Area, Emotion, Interval, Part
 SHARES = (PRIOR / PRIOR.sum()).astype(np.float32)
 
 
+def measure(p, labels, shares, draws: int = 300):
+    return play({a: q.argmax(axis=1) for a, q in p.items()}, p, labels, shares, draws)
+
+
 @pytest.fixture(scope="module")
 def games():
     logits, labels = simulate(1500, seed=3, sharpness=1.0)
-    return play({a: softmax(z).astype(np.float32) for a, z in logits.items()}, labels, SHARES, draws=300)
+    return measure({a: softmax(z).astype(np.float32) for a, z in logits.items()}, labels, SHARES, draws=300)
 
 
 def test_parts_sum_to_the_whole_face_minus_no_part(games) -> None:
@@ -36,7 +40,7 @@ def test_parts_sum_to_the_whole_face_minus_no_part(games) -> None:
 def test_games_are_what_their_names_say() -> None:
     logits, labels = simulate(800, seed=4, sharpness=1.0)
     p = {a: softmax(z).astype(np.float32) for a, z in logits.items()}
-    table = value_table(play(p, labels, SHARES, draws=20)).set_index(["game", "emotion", "area"])["value"]
+    table = value_table(measure(p, labels, SHARES, draws=20)).set_index(["game", "emotion", "area"])["value"]
     said = p[Area.MOUTH].argmax(axis=1)
     assert table["accuracy", "all", "mouth"] == pytest.approx((said == labels).mean())
     assert table["recall", "happiness", "mouth"] == pytest.approx((said[labels == 1] == 1).mean())
@@ -70,12 +74,12 @@ def test_the_stronger_part_contributes_more_and_intervals_hold_the_value(games) 
 def test_bootstrap_intervals_cover_the_truth() -> None:
     logits, labels = simulate(60_000, seed=5, sharpness=1.0)
     p = {a: softmax(z).astype(np.float32) for a, z in logits.items()}
-    truth = contribution_table(play(p, labels, SHARES, draws=2))
+    truth = contribution_table(measure(p, labels, SHARES, draws=2))
     truth = truth[truth["game"].isin(["accuracy", "information"]) & (truth["emotion"] == "all")]["value"].to_numpy()
     held = []
     for seed in range(40):
         rows = np.random.default_rng(seed).choice(len(labels), 600, replace=False)
-        table = contribution_table(play({a: q[rows] for a, q in p.items()}, labels[rows], SHARES, draws=300))
+        table = contribution_table(measure({a: q[rows] for a, q in p.items()}, labels[rows], SHARES, draws=300))
         table = table[table["game"].isin(["accuracy", "information"]) & (table["emotion"] == "all")]
         held.append((table["low"].to_numpy() <= truth) & (truth <= table["high"].to_numpy()))
     assert 0.90 <= np.mean(held) <= 0.985
@@ -85,16 +89,16 @@ def test_a_missing_area_and_a_wrong_shape_are_named() -> None:
     logits, labels = simulate(50)
     p = {a: softmax(z).astype(np.float32) for a, z in logits.items()}
     with pytest.raises(TableError, match="nose_eyes"):
-        play({a: q for a, q in p.items() if a is not Area.NOSE_EYES}, labels, SHARES)
+        measure({a: q for a, q in p.items() if a is not Area.NOSE_EYES}, labels, SHARES)
     with pytest.raises(TableError, match=r"expected \[50, 8\]"):
-        play(p | {Area.MOUTH: p[Area.MOUTH][:10]}, labels, SHARES)
+        measure(p | {Area.MOUTH: p[Area.MOUTH][:10]}, labels, SHARES)
 
 
 def test_an_emotion_without_faces_is_left_out() -> None:
     logits, labels = simulate(400)
     kept = labels != 7
     p = {a: softmax(z[kept]).astype(np.float32) for a, z in logits.items()}
-    table = contribution_table(play(p, labels[kept], SHARES, draws=50))
+    table = contribution_table(measure(p, labels[kept], SHARES, draws=50))
     assert "contempt" not in set(table["emotion"])
     assert np.isfinite(table[["value", "low", "high"]].to_numpy()).all()
 

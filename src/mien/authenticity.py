@@ -10,12 +10,16 @@ front of the other part (see ``mien.fusion``). For each source three things are 
   answer's probability; intercepts are partially pooled, so that a pair that was hardly ever said stays near its
   source and its emotion. The covariance of intercept and slope gives the interval;
 - the conformal thresholds: a set of emotions that holds the right one at a stated coverage.
+
+A fourth, scale and shift of the logits (vector scaling), gives the most informative probabilities there are. They may
+change the answer, since they also undo the networks' logit bias towards rare emotions, so that they serve only to
+measure how much an area tells (``mien.contribution``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +57,8 @@ class SourceCalibration:
         said: int64 [8], how often validation faces were said to show the emotion.
         coverages: float64 [K], rising, at which a threshold was fitted.
         thresholds: float64 [K]: an emotion belongs to the set when its probability reaches the threshold.
+        scale: float64 [8], and
+        shift: float64 [8], of vector scaling.
     """
 
     method: str
@@ -63,10 +69,16 @@ class SourceCalibration:
     said: npt.NDArray[np.int64]
     coverages: Float64
     thresholds: Float64
+    scale: Float64 = field(default_factory=lambda: np.ones(N_EMOTIONS))
+    shift: Float64 = field(default_factory=lambda: np.zeros(N_EMOTIONS))
 
     def probabilities(self, logits: Float32) -> Float64:
         """Calibrated probabilities, float64 [N, 8], of logits [N, 8]; the most probable emotion stays the same."""
         return softmax(logits / self.temperature[logits.argmax(axis=1)][:, None])
+
+    def informative(self, logits: Float32) -> Float64:
+        """Vector-scaled probabilities, float64 [N, 8], of logits [N, 8]; may put another emotion first."""
+        return softmax(logits * self.scale + self.shift)
 
     def judge(self, probabilities: Float64) -> tuple[Float64, Float64, Float64]:
         """P(right) of the most probable emotion and its 95% interval: value, low, high, each float64 [N]."""
@@ -96,12 +108,13 @@ class SourceCalibration:
                 "said": [int(n) for n in self.said],
             },
             "conformal": {"coverages": _rounded(self.coverages), "thresholds": _rounded(self.thresholds)},
+            "vector": {"scale": _rounded(self.scale), "shift": _rounded(self.shift)},
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SourceCalibration:
         """Inverse of :meth:`to_dict`."""
-        judge, sets = values["judge"], values["conformal"]
+        judge, sets, vector = values["judge"], values["conformal"], values["vector"]
         return cls(
             str(values["method"]),
             np.asarray(values["temperature"], np.float64).reshape(N_EMOTIONS),
@@ -111,6 +124,8 @@ class SourceCalibration:
             np.asarray(judge["said"], np.int64).reshape(N_EMOTIONS),
             np.asarray(sets["coverages"], np.float64),
             np.asarray(sets["thresholds"], np.float64),
+            np.asarray(vector["scale"], np.float64).reshape(N_EMOTIONS),
+            np.asarray(vector["shift"], np.float64).reshape(N_EMOTIONS),
         )
 
 

@@ -64,8 +64,8 @@ def fit_temperatures(logits: Float32, labels: Labels) -> Float64:
     return np.asarray(np.exp(out), np.float64)
 
 
-def _fit_vector(logits: Float32, labels: Labels) -> Calibrator:
-    """Scale and shift of every logit, with a weak pull to 1 and 0."""
+def fit_vector(logits: Float32, labels: Labels) -> tuple[Float64, Float64]:
+    """Scale and shift of every logit, each float64 [8], with a weak pull to 1 and 0."""
     target = np.eye(N_EMOTIONS)[labels]
 
     def loss(theta: Float64) -> tuple[float, Float64]:
@@ -78,7 +78,7 @@ def _fit_vector(logits: Float32, labels: Labels) -> Calibrator:
         return float(value), gradient + pull
 
     theta = minimize(loss, np.repeat([1.0, 0.0], N_EMOTIONS), jac=True, method="L-BFGS-B").x
-    return lambda z: softmax(z * theta[:N_EMOTIONS] + theta[N_EMOTIONS:])
+    return theta[:N_EMOTIONS], theta[N_EMOTIONS:]
 
 
 def _fit_isotonic(logits: Float32, labels: Labels) -> Calibrator:
@@ -110,7 +110,8 @@ def temperatures_of(method: str, logits: Float32, labels: Labels) -> Float64:
 def fit_calibrator(method: str, logits: Float32, labels: Labels) -> Calibrator:
     """Fit any of ``METHODS``."""
     if method == "vector":
-        return _fit_vector(logits, labels)
+        scale, shift = fit_vector(logits, labels)
+        return lambda z: softmax(z * scale + shift)
     if method == "isotonic":
         return _fit_isotonic(logits, labels)
     temperature = temperatures_of(method, logits, labels)
@@ -353,6 +354,6 @@ def fit_sources(
         said = np.bincount(p[name].argmax(axis=1), minlength=N_EMOTIONS).astype(np.int64)
         out[name] = SourceCalibration(
             methods[name], temperatures[name], judge.intercept[row], float(judge.slope[row]), judge.covariance[row],
-            said, COVERAGES, fit_thresholds(p[name], own[name]),
+            said, COVERAGES, fit_thresholds(p[name], own[name]), *fit_vector(logits[name], own[name]),
         )  # fmt: skip
     return out

@@ -342,8 +342,10 @@ def measure_contribution(calibration: Calibration, table: pd.DataFrame, draws: i
         TableError: one of the seven areas is missing.
     """
     logits, labels = by_area(table)
-    p = {area: calibration.probabilities(area, z) for area, z in logits.items() if area.value in calibration.sources}
-    games = contribution.play(p, labels, calibration.prior, draws)
+    known = {area: z for area, z in logits.items() if area.value in calibration.sources}
+    answers = {area: z.argmax(axis=1) for area, z in known.items()}
+    informative = {area: calibration.source(area).informative(z) for area, z in known.items()}
+    games = contribution.play(answers, informative, labels, calibration.prior, draws)
     return ContributionCheck(
         contribution.contribution_table(games), contribution.interaction_table(games),
         contribution.value_table(games), psychology.compare(games),

@@ -15,6 +15,9 @@ information (of   the same over the faces of one emotion                0
 an emotion)
 ================  ====================================================  ===================================
 
+Answers are the networks' own. Probabilities are vector-scaled on validation (see ``mien.authenticity``): the networks'
+logit bias towards rare emotions is a choice of what to say, and not information.
+
 The prior is the share of each emotion among the training faces. The Shapley values of the parts sum to
 v(all three) - v(none). Beware: the whole face also shows jaw and cheeks, and a bounding box shows pieces of the
 neighbouring parts, so that "mouth and eyes" sees some of the nose; the crop spec says which crops were used.
@@ -68,7 +71,8 @@ class Games:
 
 
 def play(
-    probabilities: Mapping[Area, Float32],
+    answers: Mapping[Area, npt.NDArray[np.int64]],
+    probabilities: Mapping[Area, npt.NDArray[np.floating]],
     labels: npt.NDArray[np.int64],
     prior: Float32,
     draws: int = 2000,
@@ -77,7 +81,8 @@ def play(
     """Measure every game.
 
     Args:
-        probabilities: calibrated, float32 [N, 8] of each of the seven areas, of the same faces in the same order.
+        answers: int64 [N], position of the emotion said, of each of the seven areas.
+        probabilities: [N, 8] of each of the seven areas, of the same faces in the same order.
         labels: int64 [N], index of the right emotion.
         prior: float32 [8], share of each emotion among the training faces.
         draws: bootstrap replicates over faces; a face keeps all seven areas together.
@@ -86,7 +91,7 @@ def play(
     Raises:
         TableError: an area is missing, or the shapes do not agree.
     """
-    right, bits = _scores(probabilities, labels, prior)
+    right, bits = _scores(answers, probabilities, labels, prior)
     members = np.eye(N_EMOTIONS)[labels]
     points = _game_values(right, bits, members, np.ones((1, len(labels)), np.float32), prior)[0]
     blocks = [_game_values(right, bits, members, w, prior) for w in bootstrap_weights(len(labels), draws, seed)]
@@ -100,10 +105,13 @@ def play(
 
 
 def _scores(
-    probabilities: Mapping[Area, Float32], labels: npt.NDArray[np.int64], prior: Float32
+    answers: Mapping[Area, npt.NDArray[np.int64]],
+    probabilities: Mapping[Area, npt.NDArray[np.floating]],
+    labels: npt.NDArray[np.int64],
+    prior: Float32,
 ) -> tuple[Float64, Float64]:
     """Right (0 or 1) and bits gained against the prior, each float64 [N, 7], by coalition 1..7."""
-    missing = [area.value for area in AREAS if area not in probabilities]
+    missing = [area.value for area in AREAS if area not in probabilities or area not in answers]
     if missing:
         raise TableError(f"contribution needs all seven areas; missing: {', '.join(missing)}")
     own = np.log2(np.maximum(prior[labels].astype(np.float64), 1e-12))
@@ -113,7 +121,7 @@ def _scores(
         if p.shape != (len(labels), N_EMOTIONS):
             wanted = [len(labels), N_EMOTIONS]
             raise TableError(f"contribution: {_AREA_AT[mask].value}: expected {wanted}, got {list(p.shape)}")
-        right.append((p.argmax(axis=1) == labels).astype(np.float64))
+        right.append((answers[_AREA_AT[mask]] == labels).astype(np.float64))
         bits.append(np.log2(np.maximum(p[np.arange(len(labels)), labels].astype(np.float64), 1e-12)) - own)
     return np.stack(right, axis=1), np.stack(bits, axis=1)
 

@@ -22,6 +22,8 @@ FUSABLE = tuple(area for area in AREAS if len(area.parts) > 1)
 """With one visible part there is one area, and nothing to fuse."""
 ACCURACY_COST = 0.005
 """Share of validation accuracy that a rule may give up for macro recall: as the networks' logit adjustment does."""
+STRENGTHS = tuple(round(0.1 * step, 1) for step in range(9))
+"""Strengths of logit adjustment that are tried for every rule."""
 _STACKING_RIDGE = 30.0
 
 
@@ -33,6 +35,7 @@ class RuleScore:
         visible: the area that shows exactly the visible parts.
         blanked: of faces of which the third part was found hidden.
         rule: one of ``fusion.RULES``.
+        strength: of the logit adjustment that is added, towards rare emotions; ``largest`` has its area's own.
         accuracy: share of right answers.
         macro_recall: mean recall over the emotions.
         log_loss: in nats, after a temperature.
@@ -43,6 +46,7 @@ class RuleScore:
     visible: Area
     blanked: bool
     rule: str
+    strength: float
     accuracy: float
     macro_recall: float
     log_loss: float
@@ -148,18 +152,32 @@ class _Choice:
 
 def _choose(target: Area, blanked: bool, largest: str, views: Views, labels: Labels, folds: int) -> _Choice:
     fused = {rule: cross_fit(rule, largest, views, labels, folds) for rule in RULES}
-    rows = [_score(target, blanked, rule, fused[rule], fused["largest"], labels) for rule in RULES]
+    lean = _lean_of(labels)
+    rows = [
+        _score(target, blanked, rule, strength, fused[rule] + strength * lean, fused["largest"], labels)
+        for rule in RULES
+        for strength in (STRENGTHS if rule != "largest" else (0.0,))
+    ]
     floor = max(row.accuracy for row in rows) - ACCURACY_COST
-    best = max((row for row in rows if row.accuracy >= floor), key=lambda row: round(row.macro_recall, 6)).rule
-    scores = [replace(row, chosen=row.rule == best) for row in rows]
-    return _Choice(fit_rule(best, largest, views, labels), scores, fused[best])
+    best = max((row for row in rows if row.accuracy >= floor), key=lambda row: round(row.macro_recall, 6))
+    scores = [replace(row, chosen=row is best) for row in rows if row.strength == 0 or row is best]
+    fitted = fit_rule(best.rule, largest, views, labels)
+    leaning = FusionRule(fitted.rule, fitted.matrices, np.round(fitted.bias + best.strength * lean, 6))
+    return _Choice(leaning, scores, (fused[best.rule] + best.strength * lean).astype(np.float32))
+
+
+def _lean_of(labels: Labels) -> Float64:
+    """Logit adjustment (Menon et al. 2021) of strength 1: minus the log share of each emotion, float64 [8], mean 0."""
+    shares = (np.bincount(labels, minlength=N_EMOTIONS) + 1) / (len(labels) + N_EMOTIONS)
+    return np.asarray(-np.log(shares) + np.log(shares).mean(), np.float64)
 
 
 def fit_fusion(logits: Mapping[Area, Float32], labels: Labels, folds: int = 5) -> FusionFit:
     """Compare every rule for every set of two or three visible parts, and fit the best.
 
-    Among the rules whose cross-validated accuracy is within ``ACCURACY_COST`` of the best, the one with the highest
-    macro recall is chosen; of equals the simpler (earlier in ``fusion.RULES``).
+    Every rule is also tried with logit adjustment of several strengths, since fitting undoes the networks' own. Among
+    those whose cross-validated accuracy is within ``ACCURACY_COST`` of the best, the one with the highest macro recall
+    is chosen; of equals the simpler (earlier in ``fusion.RULES``).
 
     Args:
         logits: float32 [N, 8] of every area there is; sets of parts whose areas are not all there are left out.
@@ -193,9 +211,17 @@ def fit_partial(occluded: Mapping[Area, tuple[Views, Labels]], folds: int = 5) -
     return FusionFit(Fusion({}, rules), scores, held_out)
 
 
-def _score(target: Area, blanked: bool, rule: str, fused: Float32, largest: Float32, labels: Labels) -> RuleScore:
+def _score(
+    target: Area,
+    blanked: bool,
+    rule: str,
+    strength: float,
+    fused: npt.NDArray[np.floating],
+    largest: Float32,
+    labels: Labels,
+) -> RuleScore:
     said = fused.argmax(axis=1)
     gain = metrics.paired_difference(said == labels, largest.argmax(axis=1) == labels)
-    log_loss = metrics.log_loss(labels, softmax(fused / fit_temperature(fused, labels)))
+    log_loss = metrics.log_loss(labels, softmax(fused / fit_temperature(fused.astype(np.float32), labels)))
     accuracy, macro = float((said == labels).mean()), metrics.macro_recall(labels, said)
-    return RuleScore(target, blanked, rule, accuracy, macro, log_loss, gain.value, gain.low, gain.high)
+    return RuleScore(target, blanked, rule, strength, accuracy, macro, log_loss, gain.value, gain.low, gain.high)

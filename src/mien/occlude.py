@@ -177,7 +177,8 @@ def _skin(scene: _Scene) -> Float32:
     g = scene.generator
     cheeks = [np.clip(scene.points[i].round().astype(int), 0, scene.side - 1) for i in (2, 14, 31, 35, 30)]
     own = float(np.median([scene.pixels[y, x] for x, y in cheeks]))
-    return np.asarray(own * g.uniform(0.75, 1.25) + g.uniform(3, 20) * _coarse_noise(g, scene.side, 4), np.float32)
+    shading = g.uniform(3, 20) * _coarse_noise(g, scene.side, int(g.integers(3, 9)))
+    return np.asarray(own * g.uniform(0.75, 1.25) + shading, np.float32)
 
 
 def _piece_of_donor(scene: _Scene) -> Float32:
@@ -189,10 +190,14 @@ def _piece_of_donor(scene: _Scene) -> Float32:
     return moved.astype(np.float32)
 
 
+_TEXTURE_SHARES = (0.12, 0.12, 0.12, 0.32, 0.1, 0.22)
+"""Flat, coarse noise, stripes, skin, fine noise, a piece of another picture; what looks like skin is hardest."""
+
+
 def _any_texture(scene: _Scene) -> Float32:
     g, side = scene.generator, scene.side
     flat = np.full((side, side), g.uniform(0, 255), np.float32)
-    choice = g.integers(0, 6)
+    choice = int(g.choice(6, p=_TEXTURE_SHARES))
     if choice == 0:
         return flat
     if choice == 1:

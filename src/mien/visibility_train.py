@@ -50,8 +50,8 @@ class VisibilityConfig:
         seed: of everything.
     """
 
-    faces: int = 120_000
-    epochs: int = 6
+    faces: int = 160_000
+    epochs: int = 7
     batch: int = 128
     rate: float = 4e-3
     bare: float = 0.25
