@@ -323,6 +323,16 @@ class _Run:
         self.averaged = state["averaged"]
         self.epoch, self.done, self.averaged_steps = state["epoch"], state["done"], state["averaged_steps"]
         self.best, self.best_epoch, self.rate = state["best"], state["best_epoch"], state["rate"]
+        self._forget_after(self.epoch)
+
+    def _forget_after(self, epoch: int) -> None:
+        """Drop the curve's rows of epochs that a kill undid: their row was written, their state was not."""
+        curve = self.folder / "curve.csv"
+        lines = curve.read_text().splitlines(keepends=True) if curve.is_file() else []
+        if len(lines) > epoch + 1:
+            scratch = curve.with_suffix(".tmp")
+            scratch.write_text("".join(lines[: epoch + 1]))
+            scratch.replace(curve)
 
     def _save(self) -> None:
         state = {

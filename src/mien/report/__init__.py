@@ -61,7 +61,8 @@ def _notes(evidences: Sequence[Evidence], setting: Setting) -> list[str]:
     """What a reader must know before the first number."""
     notes = [f"Preset {setting.preset}. {setting.protocol}"]
     for evidence in evidences:
-        done, total = int(evidence.runs["finished"].sum()), len(evidence.runs)
+        once = evidence.runs.drop_duplicates("run")
+        done, total = int(once["finished"].sum()), len(once)
         if done < total:
             notes.append(
                 f"This report is partial: {done} of {total} planned trainings on {evidence.title} are finished (see "

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -63,12 +65,39 @@ def matrix(
             axes.text(j, i, text, ha="center", va="center", fontsize=7.5, color="white" if dark else "#202124")
 
 
-def picture(axes: Axes, image: UInt8, title: str = "") -> None:
-    """A picture without axes; grey [H, W] or RGB [H, W, 3]."""
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
+GAP = 6
+"""Pixels between the tiles of a mosaic."""
+
+
+def mosaic(
+    drawn: Figure, tiles: Sequence[Sequence[UInt8]], rows: Sequence[str], columns: Sequence[str], side: int = 128
+) -> Axes:
+    """Pictures in a grid on one pair of axes, which is many times faster than axes for each.
+
+    Args:
+        drawn: the figure to fill.
+        tiles: rows of pictures, grey uint8 [h, w] or RGB [h, w, 3], each square; brought to one size.
+        rows: words at the left.
+        columns: words above.
+        side: of a tile in pixels.
+
+    Returns:
+        The axes; a tile's upper left corner is at (column, row) x (side + GAP).
+    """
+    step = side + GAP
+    canvas = np.full((step * len(tiles) - GAP, step * len(columns) - GAP, 3), 255, np.uint8)
+    for i, line in enumerate(tiles):
+        for j, tile in enumerate(line):
+            method = cv2.INTER_NEAREST if tile.shape[0] < side else cv2.INTER_AREA
+            large = cv2.resize(tile, (side, side), interpolation=method)
+            canvas[i * step : i * step + side, j * step : j * step + side] = (
+                large if large.ndim == 3 else large[..., None]
+            )
+    axes = drawn.subplots()
+    axes.imshow(canvas, interpolation="nearest")
+    axes.set_xticks([j * step + side / 2 for j in range(len(columns))], list(columns), fontsize=8.5)
+    axes.set_yticks([i * step + side / 2 for i in range(len(rows))], list(rows), fontsize=8.5)
+    axes.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    if title:
-        axes.set_title(title, fontsize=8.5, fontweight="normal")
+    return axes

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mien.areas import bounding_box, cut, landmark_indices
+from mien.areas import PART_LANDMARKS, bounding_box, cut, landmark_indices
 from mien.datasets import PUBLISHED_COUNTS, PUBLISHED_TABLES
 from mien.report.exhibits import Exhibit, percent, signed
 from mien.report.inputs import Evidence
@@ -103,7 +103,7 @@ def areas_table(evidence: Evidence) -> Exhibit:
         record: dict[str, Any] = {"area": area.value, "landmarks_paper": LANDMARKS[area]}
         for name in ("published", "both_eyes", "hull", "hull_both_eyes"):
             spec = STUDY_SPECS[name]
-            record[f"landmarks_{name}"] = _ranges(landmark_indices(area, spec))
+            record[f"landmarks_{name}"] = _ranges(area, spec)
             record[f"visible_share_{name}"] = _visible(evidence, chosen, area, spec)
         boxes = np.stack([bounding_box(np.asarray(cache.landmarks[row]), area) for row in chosen])
         sides = (boxes[:, 2:] - boxes[:, :2]) * scale[:, None]
@@ -134,12 +134,15 @@ def _visible(evidence: Evidence, rows: npt.NDArray[np.int64], area: Area, spec: 
     return float(np.mean(shown))
 
 
-def _ranges(indices: tuple[int, ...]) -> str:
-    """0-based indices -> 1-based ranges: ``18-22, 37-42``."""
+def _ranges(area: Area, spec: CropSpec) -> str:
+    """1-based landmarks in the paper's way, part by part: ``18-22, 29-36, 37-42``."""
+    if len(landmark_indices(area, spec)) == 68:
+        return "1-68"
     runs: list[list[int]] = []
-    for n in (i + 1 for i in indices):
-        if runs and runs[-1][1] == n - 1:
-            runs[-1][1] = n
-        else:
-            runs.append([n, n])
-    return ", ".join(f"{a}-{b}" for a, b in runs)
+    for part in area.parts:
+        for n in (i + 1 for i in PART_LANDMARKS[spec.eyes][part]):
+            if runs and runs[-1][1] == n - 1:
+                runs[-1][1] = n
+            else:
+                runs.append([n, n])
+    return ", ".join(f"{a}-{b}" for a, b in sorted(runs))

@@ -50,9 +50,9 @@ class Exhibit:
             return
         results.mkdir(parents=True, exist_ok=True)
         self.data.to_csv(results / f"{self.id}.csv", index=False, float_format="%.6g")
-        records = json.loads(self.data.to_json(orient="records"))
-        about = {"id": self.id, "label": self.label, "title": self.title, "caption": self.caption, "rows": records}
-        (results / f"{self.id}.json").write_text(json.dumps(about, indent=1) + "\n")
+        about = {"id": self.id, "label": self.label, "title": self.title, "caption": self.caption}
+        rows = self.data.to_json(orient="records", double_precision=8)
+        (results / f"{self.id}.json").write_text(f'{json.dumps(about)[:-1]}, "rows": {rows}}}\n')
 
     def table_html(self) -> str:
         """The table's head and body as HTML."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ import pandas as pd
 from mien.areas import cut
 from mien.heatmaps import FACE_PARTS, overlay
 from mien.report.attention import Attention
-from mien.report.canvas import figure, matrix, picture, save
+from mien.report.canvas import GAP, figure, matrix, mosaic, save
 from mien.report.exhibits import Exhibit, absent, percent
 from mien.report.faces import sample_face
 from mien.report.inputs import Evidence
@@ -25,14 +24,11 @@ def heatmaps_figure(evidence: Evidence, attention: Attention | None, show_faces:
     id, title = f"fig-6-{evidence.name}", "Mean and sample heatmaps (DenseNet, CAM)"
     if attention is None or not attention.emotions:
         return absent(id, "Fig. 6", title, "figure", NO_MAPS)
-    drawn = figure(1.25 * len(attention.emotions) + 0.6, 2.75)
-    grid = drawn.subplots(2, len(attention.emotions), squeeze=False)
-    for column, emotion in zip(grid.T, attention.emotions, strict=True):
-        picture(column[0], overlay(attention.crop_faces[emotion], attention.crop_maps[emotion]), emotion.value)
-        picture(column[1], _sample(evidence, attention, emotion, show_faces))
-        column[0].set_xlabel(f"n = {int((attention.labels == emotion.position).sum()):,}", fontsize=7.5)
-    grid[0, 0].set_ylabel("mean", fontsize=8)
-    grid[1, 0].set_ylabel("sample" if show_faces else "sample photo", fontsize=8)
+    means = [overlay(attention.crop_faces[e], attention.crop_maps[e]) for e in attention.emotions]
+    samples = [_sample(evidence, attention, e, show_faces) for e in attention.emotions]
+    heads = [f"{e.value}\nn = {int((attention.labels == e.position).sum()):,}" for e in attention.emotions]
+    drawn = figure(1.25 * len(heads) + 0.8, 3.0)
+    mosaic(drawn, [means, samples], ["mean", "sample" if show_faces else "sample\nphoto"], heads, side=192)
     caption = (
         f"{evidence.title}; class activation maps of the right answers, each with the map of its own emotion. Upper "
         "row: "
@@ -59,13 +55,13 @@ def _sample(evidence: Evidence, attention: Attention, emotion: Emotion, show_fac
 
 
 def _map_rows(maps: dict[Emotion, Float32]) -> pd.DataFrame:
-    """One row a pixel of each mean map."""
+    """One row a line of each mean map: emotion, y, x0, x1, ..."""
     pieces = []
     for emotion, values in maps.items():
-        ys, xs = np.mgrid[: values.shape[0], : values.shape[1]]
-        pieces.append(
-            pd.DataFrame({"emotion": emotion.value, "y": ys.ravel(), "x": xs.ravel(), "value": values.ravel()})
-        )
+        lines = pd.DataFrame(values, columns=[f"x{x}" for x in range(values.shape[1])])
+        lines.insert(0, "y", range(len(values)))
+        lines.insert(0, "emotion", emotion.value)
+        pieces.append(lines)
     return pd.concat(pieces, ignore_index=True)
 
 
@@ -74,13 +70,17 @@ def canonical_figure(evidence: Evidence, attention: Attention | None, folder: Pa
     id, title = f"fig-b-{evidence.name}", "Mean heatmaps on the canonical face"
     if attention is None or not attention.emotions:
         return absent(id, "Fig. B", title, "figure", NO_MAPS)
-    columns = len(attention.emotions) + 1
-    drawn = figure(1.25 * columns + 0.4, 2.7)
-    grid = drawn.subplots(2, columns, squeeze=False)
-    for column, emotion in zip(grid.T, attention.emotions, strict=False):
-        picture(column[0], np.clip(attention.mean_faces[emotion], 0, 255).astype(np.uint8), emotion.value)
-        picture(column[1], overlay(attention.mean_faces[emotion], attention.mean_maps[emotion]))
-    _draw_parts(grid[:, -1], attention)
+    faces = [np.clip(attention.mean_faces[e], 0, 255).astype(np.uint8) for e in attention.emotions]
+    maps = [overlay(attention.mean_faces[e], attention.mean_maps[e]) for e in attention.emotions]
+    mean = np.mean(list(attention.mean_faces.values()), axis=0)
+    plain = np.clip(mean, 0, 255).astype(np.uint8)
+    heads = [*(e.value for e in attention.emotions), "landmarks,\nparts"]
+    drawn = figure(1.25 * len(heads) + 0.8, 3.0)
+    axes = mosaic(
+        drawn, [[*faces, plain], [*maps, _painted(mean, attention)]], ["mean face", "heatmap"], heads, side=192
+    )
+    x, y = (attention.face.landmarks.T + 0.5) * 192 / attention.face.side - 0.5
+    axes.scatter(x + len(faces) * (192 + GAP), y, s=1.5, c="#00e5ff", linewidths=0)
     caption = (
         "Every face is warped, triangle by triangle, so that its 68 landmarks fall on those of the mean face; then "
         "pictures (above) and class maps (below) are averaged over the rightly recognised test faces. Last column: the "
@@ -92,17 +92,15 @@ def canonical_figure(evidence: Evidence, attention: Attention | None, folder: Pa
     return Exhibit(id, "Fig. B", title, caption, "figure", _map_rows(attention.mean_maps), None, path, alt)
 
 
-def _draw_parts(column: Any, attention: Attention) -> None:
+def _painted(mean: Float32, attention: Attention) -> UInt8:
+    """The mean face with every named part in its own colour."""
     from matplotlib import colormaps
 
-    mean = np.mean(list(attention.mean_faces.values()), axis=0)
-    picture(column[0], np.clip(mean, 0, 255).astype(np.uint8), "landmarks, parts")
-    column[0].scatter(*attention.face.landmarks.T, s=1.5, c="#00e5ff", linewidths=0)
     palette = colormaps["tab10"].colors  # type: ignore[attr-defined]
     painted = np.repeat(mean[..., None], 3, axis=2)
     for colour, mask in zip(palette, attention.face.parts.values(), strict=False):
         painted[mask] = 0.55 * painted[mask] + 0.45 * 255 * np.array(colour)
-    picture(column[1], np.clip(painted, 0, 255).astype(np.uint8))
+    return np.clip(painted, 0, 255).astype(np.uint8)
 
 
 def density_figure(evidence: Evidence, attention: Attention | None, folder: Path) -> Exhibit:

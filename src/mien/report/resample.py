@@ -143,7 +143,7 @@ def confusions_of(
     by_seed: dict[Arm, tuple[float, ...]] = {}
     for arm, table in tables:
         own = _shares_said(table, reference["sample_id"].to_numpy(), arm)
-        right = {s: float(_right(share, labels).mean()) for s, share in own.items()}
+        right = {s: float(_right(share, labels).mean(dtype=np.float64)) for s, share in own.items()}
         by_seed[arm] = tuple(right.values())
         kept = [own[max(right, key=lambda s: right[s])]] if best_run else list(own.values())
         said.append(np.mean(kept, axis=0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from mien.report.canvas import figure, save
 from mien.report.exhibits import Exhibit, absent
@@ -29,9 +30,10 @@ def runs_table(evidence: Evidence) -> Exhibit:
         "state": ["finished" if f else f"epoch {done} of {n}" if done else "not begun" for f, done, n in states],
         "hours": [f"{s / 3600:.2f}" if s else "–" for s in runs["seconds"]],
     })  # fmt: skip
-    hours = runs.drop_duplicates("run")["seconds"].sum() / 3600
+    once = runs.drop_duplicates("run")
+    hours = once["seconds"].sum() / 3600
     caption = (
-        f"{int(runs['finished'].sum())} of {len(runs)} trainings finished; {hours:.1f} hours of training so far (wall "
+        f"{int(once['finished'].sum())} of {len(once)} trainings finished; {hours:.1f} hours of training so far (wall "
         "clock "
         "of finished epochs, on a machine that may have done other work too). Schedule: epochs × pixels."
     )
@@ -57,6 +59,7 @@ def curves_figure(evidence: Evidence, folder: Path) -> Exhibit:
             axes.plot(own["epoch"], 100 * own[watched], color=colour, lw=1.1, alpha=0.85, marker=".", ms=3)
         axes.set_title(ROLE_WORDS[role])
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color="#e0e0e0", lw=0.7)
     grid[0].set_ylabel(f"{split} accuracy, %")
     for area in AREAS:
