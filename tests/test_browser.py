@@ -157,6 +157,19 @@ def test_upload_read_the_answer_and_hide_the_mouth(browser: Browser, home: str) 
         expect(page.locator("#verdict")).to_have_text("No answer")
 
 
+def test_a_photo_given_before_the_server_has_answered(browser: Browser, home: str) -> None:
+    with contextlib.closing(browser.new_context()) as context:
+        page = context.new_page()
+        held: list[Any] = []
+        page.route("**/api/about", lambda route: held.append(route))
+        page.goto(home)
+        page.set_input_files("#file", SAMPLE)
+        page.wait_for_timeout(200)
+        held.pop().continue_()
+        expect(page.locator("#verdict")).not_to_be_empty()
+        expect(page.get_by_role("alert")).to_be_hidden()
+
+
 def test_the_heatmap_follows_its_slider(browser: Browser, home: str) -> None:
     with visit(browser, home) as page:
         upload(page)

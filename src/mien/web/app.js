@@ -10,6 +10,7 @@ import { areaOf, capital, datasetTitle, listed, partsOf, PARTS, percent, plural,
 
 const state = { about: null, answer: null, picture: null, chosen: 0, hidden: new Set(), url: null, request: 0, live: false };
 let webcam = null;
+let ready = null; // a promise: the server has said what it can do, or why it does not answer
 
 /* ---- words to the user ---- */
 
@@ -26,7 +27,9 @@ async function analyzePicture(blob) {
   stopWebcam();
   const request = ++state.request;
   alertUser("");
-  if (state.about && blob.size > state.about.limits.upload_bytes) {
+  await ready;
+  if (!state.about) return; // what keeps the server from answering was said
+  if (blob.size > state.about.limits.upload_bytes) {
     return alertUser(`The picture is larger than ${state.about.limits.upload_bytes / 1e6} MB, the limit.`);
   }
   setBusy(true);
@@ -240,6 +243,8 @@ async function startWebcam() {
   alertUser("");
   stopWebcam();
   state.request += 1;
+  await ready;
+  if (!state.about) return;
   webcam = new Webcam($("video"), receiveLive, failed, (frame, signal) => api.analyze(frame, { heatmap: state.about.heatmap, signal }));
   try {
     await webcam.start();
@@ -412,7 +417,7 @@ listen();
 const given = new URLSearchParams(location.hash.slice(1)).get("token");
 if (given) {
   history.replaceState(null, "", location.pathname);
-  login(given);
+  ready = login(given);
 } else {
-  start();
+  ready = start();
 }
