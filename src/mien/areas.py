@@ -173,6 +173,8 @@ def cut(
     mask = _box_mask(square, box, spec.size) & _extent_mask(frame.extent, matrix, spec.size)
     if spec.mask == "hull":
         mask &= _hull_mask(landmarks, area, spec, square)
+    for part in hidden:
+        mask &= 1 - _blank_mask(landmarks, part, spec, square)
     return np.asarray(np.maximum(pixels, 1) * mask, np.uint8)
 
 

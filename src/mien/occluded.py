@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mien.areas import Frame, cut
+from mien import occlude as occluders
+from mien.areas import BLANK_GROWTH, Frame, cut
 from mien.cache import FaceCache
 from mien.fusion import areas_within, blanked_name, blanked_within, views_within
 from mien.inference import Models
@@ -120,7 +122,8 @@ def occluded_views(
         names = views_within(target.parts, blanked=True)
         used = {Area(name.removeprefix("blanked_")) for name in names} | set(areas_within(target.parts))
         entries = [[models.entry(a).sha256, models.entry(a).spec.key, models.entry(a).flip] for a in sorted(used)]
-        path = folder / f"occluded-{split}-{models.network}-{part.value}-{hash_of([identity_of(cache), entries])}.npz"
+        key = hash_of([identity_of(cache), entries, BLANK_GROWTH, _drawing()])
+        path = folder / f"occluded-{split}-{models.network}-{part.value}-{key}.npz"
         if not path.is_file():
             say(f"{part.value} covered: {len(rows[third::3])} faces")
             _compute(cache, models, rows[third::3], part, specs, path)
@@ -129,6 +132,11 @@ def occluded_views(
             views = {name: (kept[name] + bias[name]).astype(np.float32) for name in names}
             out[target] = OccludedViews(views, kept["labels"])
     return out
+
+
+def _drawing() -> str:
+    """Changes when the occluders are drawn otherwise."""
+    return hashlib.sha256(Path(occluders.__file__).read_bytes()).hexdigest()
 
 
 def _compute(
