@@ -21,6 +21,9 @@ STEPS: dict[str, list[str]] = {
     "tests": ["-m", "pytest", "-n", str(min(os.cpu_count() or 1, 4))],
 }
 
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", **os.environ}
+"""One thread a test process: several that wait for each other on few cores make a training many times slower."""
+
 
 def main(names: list[str]) -> int:
     """Run the steps; returns the exit code of the first that fails (pytest's 5, nothing collected, is a failure)."""
@@ -31,7 +34,7 @@ def main(names: list[str]) -> int:
     for name in names or STEPS:
         start = time.monotonic()
         print(f"== {name}", flush=True)
-        code = subprocess.run([sys.executable, *STEPS[name]], cwd=ROOT, check=False).returncode
+        code = subprocess.run([sys.executable, *STEPS[name]], cwd=ROOT, env=ENVIRONMENT, check=False).returncode
         print(f"== {name}: {'ok' if code == 0 else f'failed, exit code {code}'} ({time.monotonic() - start:.0f} s)")
         if code:
             return code

@@ -35,7 +35,9 @@ def install_text() -> str:
     first, later = found["analyze_seconds_first"], found["analyze_seconds_then"][0]
     return (
         f"Installing took {found['install_seconds']:.0f} s and {found['megabytes']} MB, the first answer {first:.1f} s "
-        f"including start-up, later ones {later:.1f} s ({found['machine']['cores']} cores; `{found['command']}`)."
+        f"including start-up, later ones {later:.1f} s "
+        f"({found['machine']['cores']} cores at load average {found['machine']['load_average']:.0f}; "
+        f"`{found['command']}`)."
     )
 
 
