@@ -25,6 +25,7 @@ from mien.inference import Models
 from mien.occlude import HELD_OUT_KINDS, KINDS_FOR, TRAINING_KINDS
 from mien.occluded import Logits, Say, cover, truly_visible, view_logits
 from mien.reliability import calibration_error
+from mien.tables import markdown
 from mien.types import N_EMOTIONS, PARTS, Area, CropSpec, Float32, Interval, Part
 from mien.visibility import VisibilityModel
 
@@ -277,7 +278,45 @@ def measure_to(
         ],
     }  # fmt: skip
     (results / "occlusion.json").write_text(json.dumps(out, indent=1) + "\n")
+    (results / "occlusion.md").write_text(page(command, table, summary(measured, "kind"), found))
     return out
+
+
+def page(command: str, table: pd.DataFrame, kinds: pd.DataFrame, found: pd.DataFrame) -> str:
+    """The measures as Markdown.
+
+    Args:
+        command: that measured.
+        table: :func:`summary` by covered part.
+        kinds: :func:`summary` by kind of occluder.
+        found: :func:`detection`.
+    """
+
+    def shown(rows: pd.DataFrame, first: str) -> str:
+        out = rows[[first, "n", "bare", "whole_face", "visible_areas", "known_areas"]].copy()
+        for key in ("gain", "known_gain"):
+            bounds = zip(rows[key], rows[f"{key}_low"], rows[f"{key}_high"], strict=True)
+            out[key] = [f"{g:+.1%} ({low:+.1%} to {high:+.1%})" for g, low, high in bounds]
+        more = ["kept", "kept_whole_face", "answered", "ece_authenticity"]
+        out[more] = rows[more]
+        percent = dict.fromkeys(["bare", "whole_face", "visible_areas", "known_areas", *more[:3]], ".1%")
+        return markdown(out, percent | {"ece_authenticity": ".3f"})
+
+    published = pd.DataFrame(
+        [(name, data, bare, occluded, occluded / bare) for name, data, bare, occluded in PUBLISHED_DROPS],
+        columns=["method", "data set", "bare", "occluded", "kept"],
+    )
+    percent = dict.fromkeys(["bare", "occluded", "kept", "balanced_accuracy", "visible_found", "hidden_found"], ".1%")
+    return "\n\n".join([
+        "# Each part covered in turn", f"Test faces with synthetic occluders. Made by\n\n    {command}",
+        "`bare`: the whole-face network, nothing covered. `whole_face`: the same network fed the occluded face. "
+        "`visible_areas`: mien's answer from what it finds visible; `known_areas`: from what truly is. `gain`: "
+        "visible areas minus whole face, paired 95% interval. `kept`: share of the bare accuracy.",
+        shown(table, "covered"), "By kind of occluder:", shown(kinds, "kind"),
+        "Published, on another data set and with other occluders:", markdown(published, percent),
+        "Finding what is visible, on these faces (`visibility.csv` has more, and more varied ones):",
+        markdown(found, percent),
+    ]) + "\n"  # fmt: skip
 
 
 def _numbers(row: Mapping[Any, Any]) -> dict[str, Any]:

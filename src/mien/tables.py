@@ -66,3 +66,22 @@ def lookup(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], dict[str
     """Rows as dicts, by the values of some columns."""
     rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
     return {tuple(str(row[c]) for c in columns): row for row in rows}
+
+
+def markdown(table: pd.DataFrame, formats: Mapping[str, str] | None = None) -> str:
+    """A DataFrame as a Markdown table.
+
+    Args:
+        table: rows and columns as they are to be shown.
+        formats: format specification by column (``.1%``); others are written as they are.
+    """
+    formats = formats or {}
+
+    def text(column: str, value: Any) -> str:
+        if value is None or (isinstance(value, float) and value != value):
+            return "-"
+        return format(value, formats[column]) if column in formats else str(value)
+
+    rows = [[text(str(c), v) for c, v in row.items()] for row in table.to_dict("records")]
+    lines = [list(map(str, table.columns)), ["---"] * len(table.columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

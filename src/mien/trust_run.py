@@ -31,6 +31,7 @@ from mien.fitted import SHIPPED, write_fitted
 from mien.inference import Models
 from mien.occluded import OccludedViews, occluded_views
 from mien.predictions import cached_predict, of_networks, prior_of, read_predictions
+from mien.trust_report import page
 from mien.types import AREAS, Area, Float32, Split
 
 Say = Callable[[str], None]
@@ -165,7 +166,10 @@ def calibrate(
     }  # fmt: skip
     if results is not None:
         for name, one in found.items():
-            _write_results(results if name == evidence.default else results / name, one)
+            folder = results if name == evidence.default else results / name
+            _write_results(folder, one)
+            text = page(name, command, str(summary["commit"]), one.fit, one.check, one.repeated, one.contribution)
+            (folder / "README.md").write_text(text)
         results.mkdir(parents=True, exist_ok=True)
         (results / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     return summary

@@ -2,7 +2,7 @@
 
 ::
 
-    python -m mien.visibility_train --data CACHE --out MODELS
+    python -m mien.visibility_train --data CACHE --out MODELS --results DIR
 
 Training faces get occluders of ``occlude.TRAINING_KINDS``; thresholds are chosen on validation faces with the same
 kinds; the measure is taken on test faces with ``occlude.HELD_OUT_KINDS``, which training never saw.
@@ -13,9 +13,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,18 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mien import metrics
 from mien.areas import Frame
 from mien.cache import FaceCache
-from mien.occlude import PIECES, TRAINING_KINDS, Occluded, occlude
-from mien.types import PARTS, PUBLISHED_SPEC, Float32, Split, UInt8
-from mien.visibility import VIEW_SIDE, VisibilityModel, view_of
+from mien.occlude import HELD_OUT_KINDS, PIECES, TRAINING_KINDS, Occluded, occlude
+from mien.tables import markdown
+from mien.types import PARTS, PUBLISHED_SPEC, Float32, Part, Split, UInt8
+from mien.visibility import VIEW_SIDE, PieceVisibility, VisibilityModel, view_of
 
 FILE_NAME = "visibility.onnx"
 
@@ -271,26 +275,128 @@ def add_to_manifest(folder: Path, digest: str, thresholds: dict[str, float], con
     scratch.replace(path)
 
 
+def measure(model: VisibilityModel, cache: FaceCache, count: int, config: VisibilityConfig) -> pd.DataFrame:
+    """How well parts are found visible or hidden on test faces, with occluders seen and never seen in training.
+
+    Args:
+        model: as shipped: network, geometry and thresholds.
+        cache: the prepared data set; its test split is used.
+        count: faces for each set of occluders.
+        config: share of bare faces and landmark error, as in training.
+
+    Returns:
+        Columns occluders (``held out``, ``training``, ``none`` or the name of one kind), part (``right_eye``, ``eyes``
+        (both), ``nose``, ``mouth``), n, hidden (of them), balanced_accuracy, low, high (95% interval over faces),
+        visible_found and hidden_found (shares; NaN where there is none to find).
+    """
+    rows = []
+    for name, kinds in (("held out", HELD_OUT_KINDS), ("training", TRAINING_KINDS)):
+        views, frames = [], []
+        for face, frame in _test_faces(cache, kinds, count, config):
+            views.append(face)
+            frames.append(frame)
+        pieces = [p for start in range(0, count, 256) for p in model.pieces(frames[start : start + 256])]
+        used = np.array([face.kind for face in views])
+        for part in ("right_eye", "eyes", "nose", "mouth"):
+            said, hidden = _said(pieces, part), _hidden(views, part)
+            rows.append(_row(name, part, said, hidden, np.ones(count, bool)))
+            rows += [_row(kind, part, said, hidden, used == kind) for kind in kinds]
+            if name == "held out":
+                rows.append(_row("none", part, said, hidden, used == "none"))
+    return pd.DataFrame(rows)
+
+
+def _test_faces(
+    cache: FaceCache, kinds: Sequence[str], count: int, config: VisibilityConfig
+) -> Iterator[tuple[Occluded, Frame]]:
+    generator, rows = np.random.default_rng([config.seed, 3]), cache.rows("test")
+    for _ in range(count):
+        frame = cache.frame(int(generator.choice(rows)))
+        donor = np.asarray(cache.frames[int(generator.choice(rows))])
+        face = _random_occlusion(frame, donor, kinds, config.bare, generator)
+        yield face, _disturbed(face.frame, config.jitter, generator)
+
+
+def _said(pieces: list[PieceVisibility], part: str) -> npt.NDArray[np.bool_]:
+    if part == "right_eye":
+        return np.array([Part.EYES in p.to_visibility("one").visible for p in pieces])
+    return np.array([Part(part) in p.to_visibility("both").visible for p in pieces])
+
+
+def _hidden(faces: list[Occluded], part: str) -> npt.NDArray[np.bool_]:
+    if part == "right_eye":
+        return np.array([face.share(Part.EYES, "one") > 0.5 for face in faces])
+    return np.array([face.share(Part(part), "both") > 0.5 for face in faces])
+
+
+def _row(
+    name: str,
+    part: str,
+    said: npt.NDArray[np.bool_],
+    hidden: npt.NDArray[np.bool_],
+    chosen: npt.NDArray[np.bool_],
+) -> dict[str, Any]:
+    seen = metrics.wilson(int((said & ~hidden)[chosen].sum()), int((~hidden)[chosen].sum()))
+    caught = metrics.wilson(int((~said & hidden)[chosen].sum()), int(hidden[chosen].sum()))
+    shares = [share.value if share.n else float("nan") for share in (seen, caught)]
+    middle = (shares[0] + shares[1]) / 2
+    spread = [p * (1 - p) / max(1, share.n) for p, share in zip(shares, (seen, caught), strict=True)]
+    half = metrics.Z95 * float(np.sqrt(sum(spread))) / 2
+    return {
+        "occluders": name, "part": part, "n": int(chosen.sum()), "hidden": int(hidden[chosen].sum()),
+        "balanced_accuracy": middle, "low": middle - half, "high": middle + half, "visible_found": shares[0],
+        "hidden_found": shares[1],
+    }  # fmt: skip
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, choose thresholds on validation, and write the network and its manifest entry."""
+    """Train, choose thresholds on validation, write the network and its manifest entry; or only measure it on test."""
     parser = argparse.ArgumentParser(prog="mien.visibility_train", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="a prepared data set (mien data prepare)")
     parser.add_argument("--out", type=Path, required=True, help="the folder of models")
     parser.add_argument("--faces", type=int, default=VisibilityConfig.faces, help="views drawn for training")
     parser.add_argument("--epochs", type=int, default=VisibilityConfig.epochs)
     parser.add_argument("--watch", type=int, default=6000, help="validation views that choose the thresholds")
+    parser.add_argument("--results", type=Path, help="measure on test faces and write visibility.csv and .json here")
+    parser.add_argument("--check", type=int, default=8000, help="test views a set of occluders, for --results")
+    parser.add_argument("--measure-only", action="store_true", help="do not train: measure the network in --out")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     cache, config = FaceCache.open(args.data), VisibilityConfig(faces=args.faces, epochs=args.epochs)
-    network = train(cache, config)
-    watched = draw_views(cache, "validation", TRAINING_KINDS, args.watch, config, 2)
-    thresholds = choose_thresholds(seen(network, watched), watched.hidden)
-    args.out.mkdir(parents=True, exist_ok=True)
-    digest = to_onnx(network, args.out / FILE_NAME)
-    add_to_manifest(args.out, digest, thresholds, config)
-    VisibilityModel(args.out)
-    print(f"{args.out / FILE_NAME}: {(args.out / FILE_NAME).stat().st_size / 1e3:.0f} kB, thresholds {thresholds}")
+    if not args.measure_only:
+        network = train(cache, config)
+        watched = draw_views(cache, "validation", TRAINING_KINDS, args.watch, config, 2)
+        thresholds = choose_thresholds(seen(network, watched), watched.hidden)
+        args.out.mkdir(parents=True, exist_ok=True)
+        digest = to_onnx(network, args.out / FILE_NAME)
+        add_to_manifest(args.out, digest, thresholds, config)
+        print(f"{args.out / FILE_NAME}: {(args.out / FILE_NAME).stat().st_size / 1e3:.0f} kB, thresholds {thresholds}")
+    if args.results:
+        command = "python -m mien.visibility_train " + " ".join(sys.argv[1:] if argv is None else argv)
+        _write(measure(VisibilityModel(args.out), cache, args.check, config), args, command)
     return 0
+
+
+def _write(table: pd.DataFrame, args: argparse.Namespace, command: str) -> None:
+    args.results.mkdir(parents=True, exist_ok=True)
+    table.to_csv(args.results / "visibility.csv", index=False, float_format="%.5g")
+    held_out = table[table["occluders"] == "held out"]
+    manifest = json.loads((args.out / "manifest.json").read_text())["visibility"]
+    summary = {
+        "command": command,
+        "sha256": manifest["sha256"],
+        "thresholds": manifest["thresholds"],
+        "held_out_kinds": list(HELD_OUT_KINDS),
+        "training_kinds": list(TRAINING_KINDS),
+        "balanced_accuracy": {
+            str(r["part"]): round(float(r["balanced_accuracy"]), 4) for r in held_out.to_dict("records")
+        },
+    }
+    (args.results / "visibility.json").write_text(json.dumps(summary, indent=1) + "\n")
+    shown = dict.fromkeys(["balanced_accuracy", "low", "high", "visible_found", "hidden_found"], ".1%")
+    text = f"# Finding which parts are visible\n\nMade by\n\n    {command}\n\n{markdown(table, shown)}\n"
+    (args.results / "visibility.md").write_text(text)
+    print(table[table["occluders"].isin(["held out", "training", "none"])].to_string(index=False))
 
 
 if __name__ == "__main__":
