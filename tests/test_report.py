@@ -15,7 +15,7 @@ from builders_faces import make_cache
 from builders_results import ACCURACY, class_maps, evidence
 from mien import report
 from mien.errors import TableError
-from mien.report import Setting
+from mien.report import Setting, heatmap_figures
 from mien.report.accuracy_tables import accuracy_table, padding_table, pairs_table, recall_table, specs_table
 from mien.report.attention import attention_of
 from mien.report.data_tables import areas_table, counts_table, paper_counts_table
@@ -176,6 +176,18 @@ def test_attention_shares_add_up_for_every_emotion(folder: Path) -> None:
     np.testing.assert_allclose(sums, 1.0, atol=1e-6)
     mouth = attention.table().query("part == 'mouth'")
     assert (mouth["density"] > 3).all()  # the builder lights the mouth up
+
+
+def test_a_mean_of_few_faces_is_never_shown_in_a_report_that_shows_no_one(folder: Path) -> None:
+    attention = attention_of(evidence(folder, {}))
+    assert attention is not None
+    few = replace(attention, labels=np.array([0] * 40 + [1] * 3), emotions=attention.emotions[:2])
+    means = {e: np.full((64, 64), 10.0 * (i + 1), np.float32) for i, e in enumerate(few.emotions)}
+    shown = heatmap_figures._behind(means, few, show_faces=False)
+    assert (shown[Emotion.NEUTRAL] == 10).all()
+    np.testing.assert_allclose(shown[Emotion.HAPPINESS], (40 * 10 + 3 * 20) / 43, rtol=1e-6)
+    assert (heatmap_figures._behind(means, few, show_faces=True)[Emotion.HAPPINESS] == 20).all()
+    assert "happiness, of fewer than 20 faces" in heatmap_figures._too_few(few, show_faces=False)
 
 
 # --- tables ------------------------------------------------------------------------------------------------------

@@ -25,7 +25,16 @@ from mien.cli import main
 from mien.errors import DatasetError, UsageError
 from mien.study import PRESETS, Study, StudyConfig, cpu_configs
 from mien.study.cost import Speeds
-from mien.study.plan import CROP_SPECS, CROP_STAGES, changes, cpu_runs, default_runs, paper_runs, quick_runs
+from mien.study.plan import (
+    CROP_SPECS,
+    CROP_STAGES,
+    changes,
+    cpu_runs,
+    cpu_visualisations,
+    default_runs,
+    paper_runs,
+    quick_runs,
+)
 from mien.study.steps import Step, StepLog, do_all, replacing
 from mien.study.trainings import DataSet, claimed, faces_hash, faces_of, runs_folder
 from mien.train import TrainConfig, epochs_of, paper_config
@@ -48,8 +57,9 @@ def test_the_cpu_plan_comes_in_order_of_priority() -> None:
     runs = cpu_runs()
     names = [run.config.name for run in runs]
     assert len(names) == len(set(names)) == len(cpu_configs())
-    stage = [(run.role == "crops", run.config.seed) for run in runs]
-    assert stage == sorted(stage[: stage.index((True, 0))]) + list(stage[stage.index((True, 0)) :])
+    _, late = cpu_visualisations()
+    kinds = ["crops" if run.role == "crops" else f"seed {run.config.seed}" for run in runs if run.config != late]
+    assert kinds == sorted(kinds, key=["seed 0", "crops", "seed 1", "seed 2"].index)
     first = [run.config.area for run in runs if run.role == "areas" and run.config.seed == 0]
     assert sorted(first) == sorted(area.value for area in AREAS)
     assert [run.role for run in runs[:8]].count("areas") == 7
@@ -62,7 +72,9 @@ def test_the_cpu_plan_ends_at_64_pixels_and_fits_into_twelve_hours() -> None:
     speeds = Speeds(images=dict(MEASURED))
     seconds = sum(speeds.seconds(config, FERPLUS_TRAINING_FACES) for config in cpu_configs())
     assert seconds < 12 * 3600 * 0.9  # the rest is for preparation, predictions and the report
-    for config in cpu_configs():
+    early, late = cpu_visualisations()
+    assert {early, late} <= set(cpu_configs())
+    for config in [c for c in cpu_configs() if c != early]:
         sides = [side for _, side in epochs_of(config.stages)]
         assert sides[-1] == 64
         assert sides.count(32) > len(sides) / 2
@@ -278,6 +290,14 @@ def test_a_wrong_call_is_one_sentence(
     assert words in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_library_is_named_with_its_install_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.cli.study.NEEDED", ("no_such_library",))
+    assert main(["study", "--cache", "anywhere"]) == 5
+    assert "pip install 'mien[study]'" in capsys.readouterr().err
 
 
 def test_a_dry_run_prints_every_training_with_its_cost_and_does_nothing(

@@ -51,7 +51,7 @@ class Exhibit:
         results.mkdir(parents=True, exist_ok=True)
         self.data.to_csv(results / f"{self.id}.csv", index=False, float_format="%.6g")
         about = {"id": self.id, "label": self.label, "title": self.title, "caption": self.caption}
-        rows = self.data.to_json(orient="records", double_precision=8)
+        rows = self.data.to_json(orient="records", double_precision=6)
         (results / f"{self.id}.json").write_text(f'{json.dumps(about)[:-1]}, "rows": {rows}}}\n')
 
     def table_html(self) -> str:
@@ -75,7 +75,7 @@ def _style(wordy: bool) -> str:
 
 
 def _row(cells: list[object], wordy: list[bool]) -> str:
-    first = f'<th scope="row">{html.escape(str(cells[0]))}</th>'
+    first = f'<th scope="row"{_style(wordy[0])}>{html.escape(str(cells[0]))}</th>'
     rest = zip(cells[1:], wordy[1:], strict=True)
     return f"<tr>{first}{''.join(_cell(str(cell), w) for cell, w in rest)}</tr>"
 

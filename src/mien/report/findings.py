@@ -33,6 +33,7 @@ class Claim:
         measure: what the number is, in words.
         margin: the number with its interval; None when it cannot be measured yet.
         unit: of the margin.
+        lacking: why there is no margin.
     """
 
     finding: int
@@ -40,6 +41,7 @@ class Claim:
     measure: str
     margin: Interval | None
     unit: str = "points"
+    lacking: str = "not measured yet"
 
     @property
     def answer(self) -> str:
@@ -182,8 +184,16 @@ def _heatmaps(attention: Attention | None) -> list[Claim]:
         ("Whole face for anger", "evenness over the parts minus the mean of the other emotions",
          lambda a: a.evenness_lead(Emotion.ANGER)),
     ]  # fmt: skip
+    lacking = "not measured yet" if attention is None else "none recognised rightly"
     return [
-        Claim(5, text, words, None if attention is None else measure(attention), "density" if i < 4 else "evenness")
+        Claim(
+            5,
+            text,
+            words,
+            None if attention is None else measure(attention),
+            "density" if i < 4 else "evenness",
+            lacking,
+        )
         for i, (text, words, measure) in enumerate(names)
     ]
 
@@ -221,7 +231,7 @@ def findings_table(evidence: Evidence, claims: Sequence[Claim]) -> Exhibit:
 
 def _margin_text(claim: Claim) -> str:
     if claim.margin is None:
-        return "not measured yet"
+        return claim.lacking
     if claim.unit == "points":
         return points(claim.margin)
     m = claim.margin

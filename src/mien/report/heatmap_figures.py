@@ -14,8 +14,10 @@ from mien.report.canvas import GAP, figure, matrix, mosaic, save
 from mien.report.exhibits import Exhibit, absent, percent
 from mien.report.faces import sample_face
 from mien.report.inputs import Evidence
-from mien.types import Area, Emotion, Float32, UInt8
+from mien.types import EMOTIONS, Area, Emotion, Float32, UInt8
 
+LEAST_FACES = 20
+"""A mean of fewer is too much like a picture of one of them for a report that shows no one."""
 NO_MAPS = "the visualisation network is not trained yet"
 
 
@@ -24,7 +26,8 @@ def heatmaps_figure(evidence: Evidence, attention: Attention | None, show_faces:
     id, title = f"fig-6-{evidence.name}", "Mean and sample heatmaps (DenseNet, CAM)"
     if attention is None or not attention.emotions:
         return absent(id, "Fig. 6", title, "figure", NO_MAPS)
-    means = [overlay(attention.crop_faces[e], attention.crop_maps[e]) for e in attention.emotions]
+    behind = _behind(attention.crop_faces, attention, show_faces)
+    means = [overlay(behind[e], attention.crop_maps[e]) for e in attention.emotions]
     samples = [_sample(evidence, attention, e, show_faces) for e in attention.emotions]
     heads = [f"{e.value}\nn = {int((attention.labels == e.position).sum()):,}" for e in attention.emotions]
     drawn = figure(1.25 * len(heads) + 0.8, 3.0)
@@ -36,13 +39,35 @@ def heatmaps_figure(evidence: Evidence, attention: Attention | None, show_faces:
         + (
             "the face that the network is surest of."
             if show_faces
-            else "the map of every emotion on the bundled public-domain photo, which no face of the data set replaces."
+            else "the maps of these emotions on the bundled public-domain photo."
         )
         + " JET colours, heatmap × 0.4 + image × 0.5; each map is stretched to its own smallest and largest value."
+        + _never_right(attention)
+        + _too_few(attention, show_faces)
     )
     data = _map_rows(attention.crop_maps)
     alt = "Heatmaps over faces, one column an emotion; where they are brightest is given as numbers in Table B."
     return Exhibit(id, "Fig. 6", title, caption, "figure", data, None, save(drawn, folder, id, "png", 160), alt)
+
+
+def _behind(means: dict[Emotion, Float32], attention: Attention, show_faces: bool) -> dict[Emotion, Float32]:
+    """What a mean heatmap is laid over: the emotion's mean face, or everyone's where it would show few people."""
+    counts = np.array([(attention.labels == e.position).sum() for e in means])
+    everyone = np.asarray(np.average(list(means.values()), axis=0, weights=counts), np.float32)
+    enough = dict(zip(means, (counts >= LEAST_FACES) | show_faces, strict=True))
+    return {e: mean if enough[e] else everyone for e, mean in means.items()}
+
+
+def _too_few(attention: Attention, show_faces: bool) -> str:
+    few = [e.value for e in attention.emotions if (attention.labels == e.position).sum() < LEAST_FACES]
+    if show_faces or not few:
+        return ""
+    return f" The maps of {', '.join(few)}, of fewer than {LEAST_FACES} faces, lie over the mean face of all emotions."
+
+
+def _never_right(attention: Attention) -> str:
+    missing = [e.value for e in EMOTIONS if e not in attention.emotions]
+    return f" No test face of {', '.join(missing)} is recognised rightly, so they have no map." if missing else ""
 
 
 def _sample(evidence: Evidence, attention: Attention, emotion: Emotion, show_faces: bool) -> UInt8:
@@ -65,14 +90,16 @@ def _map_rows(maps: dict[Emotion, Float32]) -> pd.DataFrame:
     return pd.concat(pieces, ignore_index=True)
 
 
-def canonical_figure(evidence: Evidence, attention: Attention | None, folder: Path) -> Exhibit:
+def canonical_figure(evidence: Evidence, attention: Attention | None, show_faces: bool, folder: Path) -> Exhibit:
     """Beyond the paper: mean heatmaps laid on the canonical face, and the parts that are counted."""
     id, title = f"fig-b-{evidence.name}", "Mean heatmaps on the canonical face"
     if attention is None or not attention.emotions:
         return absent(id, "Fig. B", title, "figure", NO_MAPS)
-    faces = [np.clip(attention.mean_faces[e], 0, 255).astype(np.uint8) for e in attention.emotions]
-    maps = [overlay(attention.mean_faces[e], attention.mean_maps[e]) for e in attention.emotions]
-    mean = np.mean(list(attention.mean_faces.values()), axis=0)
+    behind = _behind(attention.mean_faces, attention, show_faces)
+    faces = [np.clip(behind[e], 0, 255).astype(np.uint8) for e in attention.emotions]
+    maps = [overlay(behind[e], attention.mean_maps[e]) for e in attention.emotions]
+    counts = [(attention.labels == e.position).sum() for e in attention.emotions]
+    mean = np.asarray(np.average(list(attention.mean_faces.values()), axis=0, weights=counts), np.float32)
     plain = np.clip(mean, 0, 255).astype(np.uint8)
     heads = [*(e.value for e in attention.emotions), "landmarks,\nparts"]
     drawn = figure(1.25 * len(heads) + 0.8, 3.0)
@@ -85,7 +112,7 @@ def canonical_figure(evidence: Evidence, attention: Attention | None, folder: Pa
         "Every face is warped, triangle by triangle, so that its 68 landmarks fall on those of the mean face; then "
         "pictures (above) and class maps (below) are averaged over the rightly recognised test faces. Last column: the "
         "canonical landmarks and the named parts of Table B. The published crop ends at the brows, so hardly any "
-        "forehead is in it."
+        "forehead is in it." + _too_few(attention, show_faces)
     )
     path = save(drawn, folder, id, "png", 160)
     alt = "Mean faces and mean heatmaps of each emotion on one face shape; the numbers are in Table B."

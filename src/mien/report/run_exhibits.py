@@ -59,6 +59,7 @@ def curves_figure(evidence: Evidence, folder: Path) -> Exhibit:
             axes.plot(own["epoch"], 100 * own[watched], color=colour, lw=1.1, alpha=0.85, marker=".", ms=3)
         axes.set_title(ROLE_WORDS[role])
         axes.set_xlabel("epoch")
+        axes.set_xlim(left=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color="#e0e0e0", lw=0.7)
     grid[0].set_ylabel(f"{split} accuracy, %")

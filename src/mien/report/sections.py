@@ -34,7 +34,7 @@ def sections_of(evidences: Sequence[Evidence], setting: Setting, folder: Path) -
         _confusions(measured, folder),
         _heatmaps(measured, setting, folder),
         trust_section([m.evidence for m in measured], setting, folder),
-        _beyond(measured, folder),
+        _beyond(measured, setting, folder),
         _runs(measured, folder),
     ]
 
@@ -146,7 +146,7 @@ def _heatmaps(measured: Sequence[Measured], setting: Setting, folder: Path) -> S
     return Section("heatmaps", "Fig. 6 and Fig. 7: heatmaps, and confusions of the basic areas", (), tuple(exhibits))
 
 
-def _beyond(measured: Sequence[Measured], folder: Path) -> Section:
+def _beyond(measured: Sequence[Measured], setting: Setting, folder: Path) -> Section:
     text = (
         "Two questions the paper leaves open. How much does a bounding box leak of the parts around it? And what are "
         "'forehead and cheeks contribute little' and its like as numbers?"
@@ -156,7 +156,7 @@ def _beyond(measured: Sequence[Measured], folder: Path) -> Section:
     for m in measured:
         exhibits += [
             accuracy_tables.specs_table(m.evidence, m.crops),
-            heatmap_figures.canonical_figure(m.evidence, m.attention, folder),
+            heatmap_figures.canonical_figure(m.evidence, m.attention, setting.show_faces, folder),
             heatmap_figures.density_figure(m.evidence, m.attention, folder),
             heatmap_figures.mass_table(m.evidence, m.attention),
         ]

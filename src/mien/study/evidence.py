@@ -72,9 +72,9 @@ def curves_frame(data: DataSet, runs: Sequence[PlannedRun]) -> pd.DataFrame:
 
 
 def visualisation_of(data: DataSet, runs: Sequence[PlannedRun]) -> TrainConfig | None:
-    """The first finished visualisation training."""
+    """Of the finished visualisation trainings the one that ended with the largest crops; the first of equals."""
     finished = [r.config for r in runs if r.role == "visualisation" and data.finished(r.config)]
-    return finished[0] if finished else None
+    return max(finished, key=lambda config: config.stages[-1][1]) if finished else None
 
 
 def _class_maps(data: DataSet, runs: Sequence[PlannedRun]) -> ClassMaps | None:
