@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders_faces import make_cache, template
+from mien.analyze import Analyzer
 from mien.areas import Frame, frame_of
+from mien.assets import SAMPLE
 from mien.cache import FaceCache
 from mien.errors import ModelError
 from mien.images import to_gray
@@ -200,3 +202,9 @@ def test_faces_together_say_what_each_says_alone(frames: list[Frame]) -> None:
 def test_reduced_photos_agree_with_their_frames(gray: UInt8, points: np.ndarray) -> None:
     model = VisibilityModel()
     assert part_visibility(gray, points, model=model) == model.visibility(frame_of(gray, points), "both")
+
+
+def test_the_analyzer_offers_it_on_its_own(photo: UInt8, points: np.ndarray) -> None:
+    analyzer = Analyzer()
+    assert analyzer.part_visibility(photo, points) == part_visibility(to_gray(photo), points)
+    assert analyzer.part_visibility(SAMPLE, points.tolist(), eyes="one").visible == frozenset(Part)

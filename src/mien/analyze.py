@@ -18,6 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from mien import fusion, images, landmarks
 from mien.answers import Answer, Answers, Heatmap
@@ -43,7 +44,7 @@ from mien.types import (
     UInt8,
     Visibility,
 )
-from mien.visibility import VisibilityModel
+from mien.visibility import VisibilityModel, part_visibility
 
 AreaChoice = Area | Part | str | Iterable[Area | Part | str]
 """An area or parts that are visible: ``"mouth"``, ``Area.NOSE_EYES``, ``["eyes", "mouth"]``."""
@@ -149,6 +150,24 @@ class Analyzer:
         return replace(
             answer, visibility=seen, fused=fused, contributions=contributions, abstained=self._abstains(fused)
         )
+
+    def part_visibility(self, image: ImageSource, landmarks: npt.ArrayLike, eyes: str = "both") -> Visibility:
+        """Which parts of one face can be seen; nothing else is computed. For any user of dlib's 68 landmarks.
+
+        Args:
+            image: as in :meth:`analyze`.
+            landmarks: [68, 2], (x, y) in pixels of the upright picture.
+            eyes: ``both`` eyes and brows, or ``one``, the published eyes area (right brow and eye).
+
+        Raises:
+            ImageError: the picture cannot be read.
+            ModelError: these models have no visibility network.
+            ValueError: the landmarks have another shape.
+        """
+        if self._sight is None:
+            raise ModelError(f"{self.models.folder} has no visibility network")
+        gray = images.to_gray(images.load(image, self.limits))
+        return part_visibility(gray, np.asarray(landmarks), eyes, self._sight)
 
     def _answers(self, gray: UInt8, faces: list[Face], visible: frozenset[Part] | None, heatmap: bool) -> list[Answer]:
         frames = _Frames(gray, faces)

@@ -39,8 +39,8 @@ FILE_NAME = "calibration.json"
 
 
 def log_odds(probabilities: npt.NDArray[np.floating[Any]]) -> Float64:
-    """log(p / (1 - p)), float64, with p kept within 0.001 of 0 and 1 so that no single answer is infinitely sure."""
-    p = np.clip(probabilities.astype(np.float64), 1e-3, 1 - 1e-3)
+    """log(p / (1 - p)), float64, with p kept within 0.005..0.995: a few hundred faces cannot support more certainty."""
+    p = np.clip(probabilities.astype(np.float64), 5e-3, 1 - 5e-3)
     return np.asarray(np.log(p) - np.log1p(-p), np.float64)
 
 
