@@ -44,6 +44,7 @@ MEASURED = {("vgg", 32): 490.0, ("vgg", 48): 247.0, ("vgg", 64): 144.0, ("densen
 """Training images a second on the two cores of the project's machine with nothing else running (docs/study.md)."""
 FERPLUS_TRAINING_FACES = 27_241
 REPOSITORY = Path(__file__).parents[1]
+AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
 
 
 def silent(text: str) -> None:
@@ -482,7 +483,10 @@ def test_a_real_browser_finds_every_table_and_figure(studied: Path) -> None:
         page.on("request", lambda r: problems.append(r.url[:80]) if not r.url.startswith(("file:", "data:")) else None)
         page.goto((studied / "report.html").as_uri())
         found = page.evaluate(FIND)
+        page.evaluate(AXE.read_text("utf-8"))
+        violations = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
         browser.close()
+    assert [v["id"] for v in violations if v["impact"] in ("serious", "critical")] == []
     assert not problems
     for name in EXPECTED:
         kind, content = found["exhibits"][name]
