@@ -52,3 +52,6 @@ def test_measure_counts_right_and_same_answers(
     assert first["accuracy"].eq(0.75).all()
     assert second["accuracy"].eq(1.0).all()
     assert second["same_answer"].eq(0.75).all()
+    assert (table["face_size"] > 0).all()
+    low, high = robustness.measured_sizes(table.assign(face_size=[20.04] * 7 + [400.0] * 7))
+    assert (low, high) == (20.0, 400.0)

@@ -6,8 +6,9 @@ Every disturbed picture goes the whole way again: detector, landmarks, frame, cr
 from __future__ import annotations
 
 import math
+import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 
 import cv2
@@ -20,7 +21,7 @@ from mien.areas import cut, frame_of
 from mien.datasets.pictures import load_gray
 from mien.inference import Models
 from mien.landmarks import detect_one
-from mien.types import AREAS, Area, CropSpec, Sample, UInt8
+from mien.types import AREAS, Area, CropSpec, Float32, Sample, UInt8
 
 SIDES = (24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """Longer sides in pixels to which whole pictures are brought."""
@@ -72,26 +73,25 @@ def disturbances() -> dict[str, Callable[[UInt8], UInt8]]:
 
 def _crops_of(
     sample: Sample, disturb: Callable[[UInt8], UInt8], specs: tuple[CropSpec, ...]
-) -> tuple[list[UInt8], bool]:
-    """The seven crops of one disturbed face, and whether a detector found it."""
+) -> tuple[list[UInt8], bool, float]:
+    """The seven crops of one disturbed face, whether a detector found it, and its size in pixels."""
     cv2.setNumThreads(1)
     gray = disturb(load_gray(sample))
     face = detect_one(gray)
     frames = {spec.face_size: frame_of(gray, face.landmarks, spec.face_size) for spec in specs}
     crops = [cut(frames[spec.face_size], area, spec) for area, spec in zip(AREAS, specs, strict=True)]
-    return crops, face.detector != "frame"
+    return crops, face.detector != "frame", face.size
 
 
 def disturbed_crops(
-    samples: Sequence[Sample], disturb: Callable[[UInt8], UInt8], models: Models, workers: int
-) -> tuple[dict[Area, UInt8], npt.NDArray[np.bool_]]:
-    """Crops uint8 [N, size, size] of disturbed faces by area, and bool [N]: found by a detector."""
+    samples: Sequence[Sample], disturb: Callable[[UInt8], UInt8], models: Models, pool: Executor, pieces: int
+) -> tuple[dict[Area, UInt8], npt.NDArray[np.bool_], Float32]:
+    """Crops uint8 [N, size, size] by area, bool [N] found by a detector, float32 [N] face sizes, of disturbed faces."""
     specs = tuple(models.entry(area).spec for area in AREAS)
     work = partial(_crops_of, disturb=disturb, specs=specs)
-    with ProcessPoolExecutor(workers) as pool:
-        done = list(pool.map(work, samples, chunksize=max(1, math.ceil(len(samples) / workers / 8))))
-    crops = {area: np.stack([crops[area.position] for crops, _ in done]) for area in AREAS}
-    return crops, np.array([found for _, found in done])
+    done = list(pool.map(work, samples, chunksize=max(1, math.ceil(len(samples) / pieces))))
+    crops = {area: np.stack([one[0][area.position] for one in done]) for area in AREAS}
+    return crops, np.array([one[1] for one in done]), np.array([one[2] for one in done], np.float32)
 
 
 def measure(
@@ -112,21 +112,32 @@ def measure(
 
     Returns:
         One row a disturbance and area: disturbance, area, n, accuracy, accuracy_low, accuracy_high, same_answer,
-        same_answer_low, same_answer_high (against the undisturbed picture), detected (share of faces).
+        same_answer_low, same_answer_high (against the undisturbed picture), detected (share of faces),
+        face_size (median ``Face.size`` in pixels).
     """
     labels = np.array([sample.label.position for sample in samples])
     rows: list[dict[str, object]] = []
     undisturbed: dict[Area, npt.NDArray[np.int64]] = {}
-    for name, disturb in disturbances().items():
-        crops, found = disturbed_crops(samples, disturb, models, workers)
-        for area in AREAS:
-            said = answer(area, crops[area])
-            undisturbed.setdefault(area, said)
-            right, same = metrics.accuracy(labels, said), metrics.accuracy(undisturbed[area], said)
-            rows.append({
-                "disturbance": name, "area": area.value, "n": len(samples), "accuracy": right.value,
-                "accuracy_low": right.low, "accuracy_high": right.high, "same_answer": same.value,
-                "same_answer_low": same.low, "same_answer_high": same.high, "detected": float(found.mean()),
-            })  # fmt: skip
-        progress(f"{name}: whole face {rows[-1]['accuracy']:.2%} right, {rows[-1]['same_answer']:.2%} the same answer")
+    # Spawned, not forked: a forked child may wait for ever on a lock that another thread of the parent held.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for name, disturb in disturbances().items():
+            crops, found, sizes = disturbed_crops(samples, disturb, models, pool, 8 * workers)
+            for area in AREAS:
+                said = answer(area, crops[area])
+                undisturbed.setdefault(area, said)
+                right, same = metrics.accuracy(labels, said), metrics.accuracy(undisturbed[area], said)
+                rows.append({
+                    "disturbance": name, "area": area.value, "n": len(samples), "accuracy": right.value,
+                    "accuracy_low": right.low, "accuracy_high": right.high, "same_answer": same.value,
+                    "same_answer_low": same.low, "same_answer_high": same.high, "detected": float(found.mean()),
+                    "face_size": float(np.median(sizes)),
+                })  # fmt: skip
+            progress(
+                f"{name}: whole face {rows[-1]['accuracy']:.2%} right, {rows[-1]['same_answer']:.2%} the same answer"
+            )
     return pd.DataFrame(rows)
+
+
+def measured_sizes(table: pd.DataFrame) -> tuple[float, float]:
+    """Smallest and largest median face size in pixels at which a table of :func:`measure` has figures."""
+    return round(float(table["face_size"].min()), 1), round(float(table["face_size"].max()), 1)

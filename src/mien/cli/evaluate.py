@@ -31,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="instead: resize, blur, compress, turn and dim the pictures; write accuracy and steadiness",
     )  # fmt: skip
     parser.add_argument("--faces", type=int, default=0, help="with --disturbances: at most so many faces (0: all)")
+    parser.add_argument(
+        "--record", action="store_true",
+        help="with --disturbances: write the face sizes measured into the models' manifest, for the notes of answers",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: the cores)")
 
 
@@ -61,7 +65,7 @@ def _disturbances(args: argparse.Namespace) -> int:
     if not args.data:
         raise UsageError("--disturbances needs the pictures themselves: give --data NAME:ROOT, not --cache")
     from mien.datasets import read
-    from mien.robustness import measure
+    from mien.robustness import measure, measured_sizes
 
     name, _, root = args.data.partition(":")
     samples = [s for s in read(name, root).samples if s.split == args.split]
@@ -74,6 +78,9 @@ def _disturbances(args: argparse.Namespace) -> int:
     )  # fmt: skip
     args.disturbances.parent.mkdir(parents=True, exist_ok=True)
     table.round(5).to_csv(args.disturbances, index=False)
+    if args.record:
+        manifest = models.manifest | {"face_size_range": list(measured_sizes(table))}
+        (models.folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     wide = table.pivot(index="disturbance", columns="area", values="accuracy")
     print(wide.loc[table["disturbance"].unique(), [a.value for a in AREAS]].map("{:.2%}".format).to_string())
     return 0
