@@ -28,7 +28,7 @@ from mien.contribution import photo_contribution
 from mien.errors import ModelError, UsageError
 from mien.fusion import Fusion
 from mien.images import ImageSource, Limits
-from mien.inference import ModelEntry, Models, shipped_models
+from mien.inference import Models, shipped_models
 from mien.types import (
     EMOTIONS,
     PARTS,
@@ -267,7 +267,7 @@ class Analyzer:
     def _heatmaps(self, frames: _Frames, emotions: Sequence[Emotion | None]) -> list[Heatmap | None]:
         if "visualisation" not in self.models.manifest:
             raise ModelError(f"{self.models.folder} has no visualisation network, which heatmaps need")
-        spec = ModelEntry.from_dict(self.models.folder, self.models.manifest["visualisation"]).spec
+        spec = self.models.visualisation.spec
         crops = frames.crops(Area.WHOLE_FACE, spec)
         _, maps, _ = self.models.class_maps(np.stack([crop.pixels for crop in crops]))
         heatmaps: list[Heatmap | None] = []
