@@ -100,12 +100,13 @@ def settings_of(args: argparse.Namespace) -> ServeSettings:
 
 
 def _listening(settings: ServeSettings) -> socket.socket:
-    """A socket on the settings' address, so that a taken port is said before anything starts."""
+    """A socket on the settings' address: a taken port is said before anything starts, and early callers wait."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host.strip("[]"), settings.port))
+        listener.listen(128)
     except OSError as error:
         listener.close()
         reason = error.strerror or error
