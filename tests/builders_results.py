@@ -84,7 +84,7 @@ def _run(area: Area, seed: int, spec: str, role: str, finished: bool) -> dict[st
     return {
         "run": f"vgg-{area.value}-seed{seed}-{spec}" if role != "visualisation" else "densenet-whole_face-seed0",
         "role": role, "network": "vgg", "area": area.value, "spec": spec, "seed": seed, "stages": "2 × 32 px",
-        "finished": finished, "epochs": 2 * finished, "epochs_planned": 2, "seconds": 10.0 * finished,
+        "finished": finished, "epochs": 2 * finished, "epochs_planned": 2, "core_seconds": 10.0 * finished,
     }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from mien.cache import FaceCache
 from mien.cli import main
 from mien.errors import DatasetError, UsageError
 from mien.study import PRESETS, Study, StudyConfig, cpu_configs
-from mien.study.cost import Speeds
+from mien.study.cost import Speeds, core_seconds_spent
 from mien.study.plan import (
     CROP_SPECS,
     CROP_STAGES,
@@ -40,7 +40,10 @@ from mien.study.trainings import DataSet, claimed, faces_hash, faces_of, runs_fo
 from mien.train import TrainConfig, epochs_of, paper_config
 from mien.types import AREAS, EMOTIONS, Area
 
-MEASURED = {("vgg", 32): 490.0, ("vgg", 48): 247.0, ("vgg", 64): 144.0, ("densenet", 32): 75.0, ("densenet", 64): 20.0}
+MEASURED = {
+    ("vgg", 32): 490.0, ("vgg", 48): 247.0, ("vgg", 64): 144.0, ("anyarea", 32): 490.0, ("anyarea", 64): 144.0,
+    ("densenet", 32): 110.0, ("densenet", 64): 30.0,
+}  # fmt: skip
 """Training images a second on the two cores of the project's machine with nothing else running (docs/study.md)."""
 FERPLUS_TRAINING_FACES = 27_241
 REPOSITORY = Path(__file__).parents[1]
@@ -81,9 +84,16 @@ def test_the_cpu_plan_ends_at_64_pixels_and_fits_into_twelve_hours() -> None:
         assert sides.count(32) > len(sides) / 2
 
 
-def test_both_arms_of_the_padding_comparison_share_one_schedule_and_every_area() -> None:
+def test_the_cpu_plan_compares_crops_by_one_any_area_network_a_spec() -> None:
     crops = [run.config for run in cpu_runs() if run.role == "crops"]
-    assert {config.stages for config in crops} == {CROP_STAGES}
+    assert {(config.network, config.stages) for config in crops} == {("anyarea", CROP_STAGES)}
+    assert [config.spec for config in crops] == [spec.key for spec in CROP_SPECS]
+    assert all(config.areas == AREAS for config in crops)
+
+
+def test_both_arms_of_the_padding_comparison_share_one_schedule_and_every_area() -> None:
+    crops = [run.config for run in default_runs() if run.role == "crops"]
+    assert len({config.stages for config in crops}) == 1
     for key in ("box-one-padded-64-face44", "box-one-cut-64-face44"):
         assert sorted(c.area for c in crops if c.spec == key) == sorted(area.value for area in AREAS)
 
@@ -356,6 +366,12 @@ def test_speeds_come_from_finished_epochs_where_there_are_any(
     assert speeds.images["vgg", 32] == pytest.approx(data.count("train") / 10)
     assert speeds.source["vgg", 32] == "median of 3 finished epochs"
     assert speeds.images["vgg", 64] == 1.0
+    pd.DataFrame([row | {"threads": 1} for row in rows]).to_csv(folder / "curve.csv", index=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    assert Speeds.of([config], [data]).images["vgg", 32] == pytest.approx(4 * data.count("train") / 10)
+    assert core_seconds_spent(folder) == 38.0
+    pd.DataFrame(rows).to_csv(folder / "curve.csv", index=False)
+    assert core_seconds_spent(folder) == 4 * 38.0
 
 
 # --- killed and resumed --------------------------------------------------------------------------------------------

@@ -96,6 +96,11 @@ class TrainConfig:
         return cls(**values)
 
     @property
+    def areas(self) -> tuple[Area, ...]:
+        """The areas that the finished network answers for."""
+        return AREAS if self.network == "anyarea" else (Area(self.area),)
+
+    @property
     def final_spec(self) -> CropSpec:
         """The crops that the finished network takes: its spec at the side length of the last stage."""
         return at_resolution(CropSpec.from_key(self.spec), self.stages[-1][1])
@@ -208,7 +213,7 @@ class _Data:
 
     def watched_crops(self, side: int) -> tuple[Tensor, Tensor]:
         spec = at_resolution(CropSpec.from_key(self.config.spec), side)
-        areas = list(AREAS) if self.config.network == "anyarea" else [Area(self.config.area)]
+        areas = self.config.areas
         chosen = [areas[i % len(areas)] for i in range(len(self.watched))]
         crops = [cut(self.cache.frame(r), a, spec) for r, a in zip(self.watched, chosen, strict=True)]
         return torch.from_numpy(np.stack(crops)), parts_of(chosen)
@@ -433,7 +438,7 @@ class _Run:
             "epoch": self.epoch, "side": side, "share": round(share, 3), "loss": round(loss, 4),
             f"{self.config.select_on}_accuracy": round(accuracy, 4),
             f"{self.config.select_on}_log_loss": round(log_loss, 4),
-            "rate": f"{self.rate:.2e}", "seconds": round(seconds, 1),
+            "rate": f"{self.rate:.2e}", "seconds": round(seconds, 1), "threads": torch.get_num_threads(),
         }  # fmt: skip
         curve = self.folder / "curve.csv"
         new = self.epoch == 1 or not curve.is_file()

@@ -53,9 +53,8 @@ def padding_table(evidence: Evidence, arms: CropArms | None, spec_name: str, let
         shown["paper, RAF-DB: gain"] = [signed(v, 2) for v in own]
     caption = (
         f"Test accuracy in percent with 95% bootstrap intervals, {evidence.title}, {SPEC_TITLES[spec_name]}; both "
-        f"columns trained on one schedule ({_schedule(evidence)}). Without padding the shorter side decides the "
-        "square, "
-        "so the crop loses its ends."
+        f"columns trained on one schedule ({_schedule(evidence)}{_sharing(evidence)}). Without padding the shorter "
+        "side decides the square, so the crop loses its ends."
     )
     if len(found) < len(AREAS):
         caption += f" {len(AREAS) - len(found)} of {len(AREAS)} areas are still to be trained, or cut as above."
@@ -78,6 +77,11 @@ def _both_arms(area: Area, spec: CropSpec) -> tuple[CropArm, CropArm]:
 def _schedule(evidence: Evidence) -> str:
     stages = evidence.runs[evidence.runs["role"] == "crops"]["stages"].unique()
     return "; ".join(str(stage) for stage in stages)
+
+
+def _sharing(evidence: Evidence) -> str:
+    shared = (evidence.runs.loc[evidence.runs["role"] == "crops", "area"] == "").any()
+    return ", one network for all seven areas a way of cutting" if shared else ""
 
 
 def _columns(name: str, interval: Interval | None) -> dict[str, float | None]:
@@ -217,11 +221,11 @@ def specs_table(evidence: Evidence, arms: CropArms | None) -> Exhibit:
         cells.append(cell)
     caption = (
         f"Test accuracy in percent, {evidence.title}, every crop trained on one short schedule "
-        f"({_schedule(evidence)}), one seed; after the semicolon the difference from the published crop in points, on "
-        "the "
-        "same faces, with its 95% interval. A dash: this spec cuts the area as the one to its left does, or its "
-        "training "
-        "is missing. What a box gives beyond the hulls (neighbouring parts, cheeks, jaw) is what it leaks."
+        f"({_schedule(evidence)}{_sharing(evidence)}), one seed; after the semicolon the difference from the published "
+        "crop in points, on the same faces, with its 95% interval. A dash: this spec cuts the area as the one to its "
+        "left does, or its training is missing. An area that a spec cuts as published (the mouth, where only the eyes "
+        "change) shows the luck of a training. What a box gives beyond the hulls (neighbouring parts, cheeks, jaw) is "
+        "what it leaks."
     )
     return Exhibit(id, "Table 6d", title, caption, "table", pd.DataFrame(rows), pd.DataFrame(cells))
 

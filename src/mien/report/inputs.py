@@ -42,8 +42,8 @@ class Evidence:
     Attributes:
         name: of the data set.
         cache: its faces.
-        runs: one row a planned training: run, role, network, area, spec, seed, stages, finished, epochs,
-            epochs_planned, seconds.
+        runs: one row a planned training: run, role, network, area (empty: all seven), spec, seed, stages,
+            finished, epochs, epochs_planned, core_seconds.
         predictions: PredictionTables of the finished runs, with the columns ``run`` and ``role`` added.
         curves: curve.csv of every begun run, with the column ``run`` added.
         class_maps: None until the visualisation network is trained.

@@ -16,6 +16,7 @@ ROLE_WORDS = {"areas": "seven areas", "visualisation": "visualisation", "crops":
 AREA_COLORS = dict(
     zip(AREAS, ("#e69f00", "#009e73", "#56b4e9", "#8c6d31", "#17808a", "#b05fa3", "#000000"), strict=True)
 )
+ALL_AREAS_COLOR = "#7f7f7f"
 
 
 def runs_table(evidence: Evidence) -> Exhibit:
@@ -28,14 +29,14 @@ def runs_table(evidence: Evidence) -> Exhibit:
         "crops": runs["spec"],
         "schedule": runs["stages"],
         "state": ["finished" if f else f"epoch {done} of {n}" if done else "not begun" for f, done, n in states],
-        "hours": [f"{s / 3600:.2f}" if s else "–" for s in runs["seconds"]],
+        "core-hours": [f"{s / 3600:.2f}" if s else "–" for s in runs["core_seconds"]],
     })  # fmt: skip
     once = runs.drop_duplicates("run")
-    hours = once["seconds"].sum() / 3600
+    hours = once["core_seconds"].sum() / 3600
     caption = (
-        f"{int(once['finished'].sum())} of {len(once)} trainings finished; {hours:.1f} hours of training so far (wall "
-        "clock "
-        "of finished epochs, on a machine that may have done other work too). Schedule: epochs × pixels."
+        f"{int(once['finished'].sum())} of {len(once)} trainings finished; {hours:.1f} core-hours so far (wall clock "
+        "of finished epochs times their threads, on a machine that may have done other work too). Schedule: epochs × "
+        "pixels."
     )
     title = f"Trainings on {evidence.title}"
     return Exhibit(f"table-runs-{evidence.name}", "Table D", title, caption, "table", runs, shown, folded=True)
@@ -55,7 +56,8 @@ def curves_figure(evidence: Evidence, folder: Path) -> Exhibit:
     grid = drawn.subplots(1, len(roles), squeeze=False, sharey=True)[0]
     for axes, role in zip(grid, roles, strict=True):
         for _, own in curves[curves["role"] == role].groupby("run"):
-            colour = AREA_COLORS[Area(str(own["area"].iloc[0]))]
+            area = str(own["area"].iloc[0])
+            colour = AREA_COLORS[Area(area)] if area else ALL_AREAS_COLOR
             axes.plot(own["epoch"], 100 * own[watched], color=colour, lw=1.1, alpha=0.85, marker=".", ms=3)
         axes.set_title(ROLE_WORDS[role])
         axes.set_xlabel("epoch")
@@ -65,6 +67,8 @@ def curves_figure(evidence: Evidence, folder: Path) -> Exhibit:
     grid[0].set_ylabel(f"{split} accuracy, %")
     for area in AREAS:
         grid[-1].plot([], [], color=AREA_COLORS[area], label=area.words)
+    if (curves["area"] == "").any():
+        grid[-1].plot([], [], color=ALL_AREAS_COLOR, label="all areas, one network")
     drawn.legend(*grid[-1].get_legend_handles_labels(), loc="outside right upper")
     caption = (
         f"Accuracy on the {split} split after each epoch, with the weights that would be kept; jumps are changes of "

@@ -81,10 +81,16 @@ def preparation_seconds(dataset: Dataset, timed: int = 24) -> float:
     return (time.monotonic() - begun) / max(1, len(chosen)) * len(dataset.samples) / (os.cpu_count() or 1)
 
 
-def seconds_spent(folder: Path) -> float:
-    """Seconds that a run's finished epochs took."""
+def core_seconds(curve: pd.DataFrame) -> pd.Series:
+    """Seconds of every epoch times the threads it ran on; a curve that does not tell had every core."""
+    threads = curve["threads"] if "threads" in curve else pd.Series(os.cpu_count() or 1, curve.index)
+    return curve["seconds"] * threads
+
+
+def core_seconds_spent(folder: Path) -> float:
+    """Core seconds that a run's finished epochs took."""
     curve = folder / "curve.csv"
-    return float(pd.read_csv(curve)["seconds"].sum()) if curve.is_file() else 0.0
+    return float(core_seconds(pd.read_csv(curve)).sum()) if curve.is_file() else 0.0
 
 
 def epochs_done(folder: Path) -> int:
@@ -94,7 +100,8 @@ def epochs_done(folder: Path) -> int:
 
 
 def _finished_epochs(sets: Sequence[DataSet]) -> dict[tuple[str, int], list[float]]:
-    """Images a second of every finished epoch that is long enough to tell."""
+    """Images a second, on all cores, of every finished epoch that is long enough to tell."""
+    cores = os.cpu_count() or 1
     rates: dict[tuple[str, int], list[float]] = defaultdict(list)
     for data in sets:
         for file in sorted(data.runs.glob("*/curve.csv")):
@@ -103,9 +110,9 @@ def _finished_epochs(sets: Sequence[DataSet]) -> dict[tuple[str, int], list[floa
                 curve, faces = pd.read_csv(file), data.training_faces(config)
             except (OSError, ValueError, KeyError, TypeError):  # a run being made, or of another version
                 continue
-            for share, side, seconds in zip(curve["share"], curve["side"], curve["seconds"], strict=True):
-                if seconds >= LEAST_SECONDS:
-                    rates[config.network, int(side)].append(float(share) * faces / float(seconds))
+            curve = curve.assign(alone=core_seconds(curve) / cores)[curve["seconds"] >= LEAST_SECONDS]
+            for share, side, seconds in zip(curve["share"], curve["side"], curve["alone"], strict=True):
+                rates[config.network, int(side)].append(float(share) * faces / float(seconds))
     return rates
 
 

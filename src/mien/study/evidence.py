@@ -11,7 +11,7 @@ import pandas as pd
 
 from mien.report import ClassMaps, Evidence
 from mien.report.feature_figure import embed
-from mien.study.cost import epochs_done, seconds_spent
+from mien.study.cost import core_seconds_spent, epochs_done
 from mien.study.plan import PlannedRun
 from mien.study.steps import replacing
 from mien.study.trainings import DataSet, read_class_maps
@@ -53,7 +53,7 @@ def runs_frame(data: DataSet, runs: Sequence[PlannedRun]) -> pd.DataFrame:
             "run": config.name, "role": role, "network": config.network, "area": config.area, "spec": config.spec,
             "seed": config.seed, "stages": stages_text(config), "finished": data.finished(config),
             "epochs": epochs_done(folder), "epochs_planned": len(epochs_of(config.stages)),
-            "seconds": round(seconds_spent(folder), 1),
+            "core_seconds": round(core_seconds_spent(folder), 1),
         })  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -45,15 +45,15 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "cpu", cpu_runs, "validation", False,
             "What two cores can carry: most epochs at 32 pixels, ending at the published 64 pixels; three seeds for "
-            "the "
-            "seven areas, one seed for the visualisation network; the comparison of crops at one seed on one short "
-            "schedule. The validation split watches the training; the test set chooses nothing. Numbers "
-            "are means over seeds.",
+            "the seven areas, one seed for the visualisation network; the comparison of crops at one seed on one short "
+            "schedule, one any-area network a way of cutting. The validation split watches the training; the test set "
+            "chooses nothing. Numbers are means over seeds.",
         ),
         Preset(
             "quick", quick_runs, "validation", False,
-            "Minutes only: at most 2,000 training faces, one epoch at 32 pixels, one seed. It shows that every step "
-            "works; its numbers say nothing about faces.",
+            "Minutes only: at most 2,000 training faces, one epoch at 32 pixels, one seed; the comparison of crops by "
+            "one any-area network a way of cutting. It shows that every step works; its numbers say "
+            "nothing about faces.",
         ),
     )
 }  # fmt: skip

@@ -13,7 +13,7 @@ from mien.errors import UsageError
 from mien.progress import duration
 from mien.report import Setting
 from mien.report import write as write_report
-from mien.study.cost import Speeds, epochs_done, preparation_seconds, seconds_spent
+from mien.study.cost import Speeds, core_seconds_spent, epochs_done, preparation_seconds
 from mien.study.evidence import evidence_of, stages_text
 from mien.study.facts import code_key, facts
 from mien.study.plan import PlannedRun
@@ -132,7 +132,7 @@ class Study:
         def inputs() -> list[Any]:
             found: list[Any] = [self.config.preset, self.config.show_faces, code_key()]
             for data in self.sets:
-                states = [(r.config.name, r.role, seconds_spent(data.folder(r.config))) for r in self.planned]
+                states = [(r.config.name, r.role, core_seconds_spent(data.folder(r.config))) for r in self.planned]
                 kept = [data.predictions_file(r.config).name for r in self.planned if data.finished(r.config)]
                 found.append([data.name, data.key if data.prepared else "", states, kept])
             return found

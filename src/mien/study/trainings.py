@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ import torch
 from torch import nn
 
 from mien.areas import cut
-from mien.augment import at_resolution
 from mien.cache import FaceCache
 from mien.datasets import Dataset
 from mien.errors import DatasetError
@@ -35,7 +35,7 @@ from mien.report.faces import sample_face
 from mien.report.inputs import ClassMaps
 from mien.study.steps import replacing
 from mien.train import TrainConfig, load, parts_of, predict, train
-from mien.types import Area, CropSpec, Float32, Split, hash_of
+from mien.types import Area, Float32, Split, hash_of
 
 PREDICTED_SPLITS: tuple[Split, ...] = ("validation", "test")
 MAIN_DATASET = "ferplus"
@@ -194,11 +194,11 @@ def finish(data: DataSet, config: TrainConfig, progress: Callable[[str], None]) 
 def write_predictions(data: DataSet, config: TrainConfig) -> None:
     """PredictionTable of validation and test, at the side the training ended with; plain, without mirror images.
 
-    The published test protocol is one centre crop. bf16 autocast, as in training. Faces of both selections.
+    Every area that the network answers for. The published test protocol is one centre crop. bf16 autocast, as in
+    training. Faces of both selections.
     """
-    trained, tables = load(data.folder(config)), []
-    area, spec = Area(config.area), ending_spec(config)
-    for split in PREDICTED_SPLITS:
+    trained, tables, spec = load(data.folder(config)), [], config.final_spec
+    for split, area in product(PREDICTED_SPLITS, config.areas):
         rows = data.cache.rows(split, "any")
         crops = torch.from_numpy(crops_of(data.cache, rows, area, spec))
         parts = parts_of([area]).expand(len(rows), 3)
@@ -208,17 +208,12 @@ def write_predictions(data: DataSet, config: TrainConfig) -> None:
         pd.concat(tables, ignore_index=True).to_parquet(scratch, index=False)
 
 
-def ending_spec(config: TrainConfig) -> CropSpec:
-    """The crop spec at the side of the last stage."""
-    return at_resolution(CropSpec.from_key(config.spec), config.stages[-1][1])
-
-
 def write_class_maps(data: DataSet, config: TrainConfig) -> None:
     """Logits [N, 8], class maps [N, 8, S/4, S/4] and GAP features [N, K] of the test faces; the sample photo's maps.
 
     Kept as float16.
     """
-    rows, spec, area = data.cache.rows("test"), ending_spec(config), Area(config.area)
+    rows, spec, area = data.cache.rows("test"), config.final_spec, Area(config.area)
     photo = cut(sample_face().frame, area, spec)[None]
     network = load(data.folder(config)).network
     logits, maps, features = class_maps_of(network, np.concatenate([crops_of(data.cache, rows, area, spec), photo]))
@@ -232,7 +227,7 @@ def read_class_maps(data: DataSet, config: TrainConfig) -> ClassMaps:
     with np.load(data.class_maps_file(config)) as kept:
         found = {name: kept[name].astype(np.float32) for name in ("logits", "maps", "features", "photo")}
     return ClassMaps(
-        data.cache.rows("test"), found["logits"], found["maps"], found["features"], ending_spec(config), found["photo"]
+        data.cache.rows("test"), found["logits"], found["maps"], found["features"], config.final_spec, found["photo"]
     )
 
 
