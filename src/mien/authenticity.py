@@ -158,11 +158,7 @@ class Calibration:
         Raises:
             ModelError: it is missing or damaged, or holds nothing for this network.
         """
-        values, path = read_fitted(folder, FILE_NAME, network)
-        try:
-            return cls.from_dict(values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{path} is damaged: {error!r}") from error
+        return read_fitted(folder, FILE_NAME, network, cls.from_dict)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Calibration:

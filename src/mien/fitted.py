@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mien.errors import ModelError
 
 SHIPPED = Path(__file__).parent / "models"
 FORMAT = 1
+Fitted = TypeVar("Fitted")
 
 
-def read_fitted(folder: Path | str | None, name: str, network: str | None) -> tuple[dict[str, Any], Path]:
-    """The entry of one network family in a file of fitted numbers.
+def read_fitted(
+    folder: Path | str | None, name: str, network: str | None, build: Callable[[dict[str, Any]], Fitted]
+) -> Fitted:
+    """What a file of fitted numbers holds for one network family.
 
     Args:
         folder: a folder of models, or the file itself; None is the folder shipped in the package.
         name: of the file in the folder.
         network: ``vgg`` or ``anyarea``; None is the default the file names.
-
-    Returns:
-        The entry, and the path it was read from.
+        build: makes it out of the entry's plain values.
 
     Raises:
         ModelError: the file is missing or damaged, or holds nothing for this network.
@@ -39,7 +41,10 @@ def read_fitted(folder: Path | str | None, name: str, network: str | None) -> tu
     entry = values.get("networks", {}).get(network or values.get("default"))
     if not isinstance(entry, dict):
         raise ModelError(f"{path} holds nothing for the network {network!r}: make it with  mien calibrate")
-    return entry, path
+    try:
+        return build(entry)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} is damaged: {error!r}") from error
 
 
 def write_fitted(path: Path, default: str, networks: dict[str, dict[str, Any]]) -> None:

@@ -28,7 +28,6 @@ from typing import Any
 
 import numpy as np
 
-from mien.errors import ModelError
 from mien.fitted import read_fitted
 from mien.types import AREAS, N_EMOTIONS, Area, Float32, Float64, Part
 
@@ -141,11 +140,7 @@ class Fusion:
         Raises:
             ModelError: it is missing or damaged, or holds nothing for this network.
         """
-        values, path = read_fitted(folder, FILE_NAME, network)
-        try:
-            return cls.from_dict(values)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{path} is damaged: {error!r}") from error
+        return read_fitted(folder, FILE_NAME, network, cls.from_dict)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Fusion:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy.typing as npt
 
 from mien import metrics
 from mien.cache import FaceCache
+from mien.checkout import commit
 from mien.evaluate import crops_of, labels_of, logits_of, predict
 from mien.inference import Models
 from mien.networks import to_onnx
@@ -93,12 +93,16 @@ class _CalibrationCrops:
         rows = np.random.default_rng(0).permutation(cache.rows("train"))[:faces]
         spec = trained.config.final_spec
         anyarea = trained.config.network == "anyarea"
-        areas = list(AREAS) if anyarea else [Area(trained.config.area)]
-        self._feeds = self._feeds_of(cache, np.sort(rows), areas, spec, anyarea, batch)
+        self._feeds = self._feeds_of(cache, np.sort(rows), trained.config.areas, spec, anyarea, batch)
 
     @staticmethod
     def _feeds_of(
-        cache: FaceCache, rows: npt.NDArray[np.int64], areas: list[Area], spec: CropSpec, anyarea: bool, batch: int
+        cache: FaceCache,
+        rows: npt.NDArray[np.int64],
+        areas: tuple[Area, ...],
+        spec: CropSpec,
+        anyarea: bool,
+        batch: int,
     ) -> Iterator[dict[str, Any]]:
         for start in range(0, len(rows), batch):
             area = areas[(start // batch) % len(areas)]
@@ -222,14 +226,13 @@ def _add(
     entry = {
         "file": name, "sha256": digest, "spec": trained.config.final_spec.key, "precision": precision,
         "flip": config.flip and network != "densenet", "logit_bias": [0.0] * len(EMOTIONS),
-        "run": trained.folder.name, "commit": commit(), "training": trained.config.to_dict(),
+        "run": trained.folder.name, "commit": commit() or "unknown", "training": trained.config.to_dict(),
         "curve": read_curve(trained.folder),
     }  # fmt: skip
     if network == "densenet":
         manifest["visualisation"] = entry
         return
-    areas = AREAS if network == "anyarea" else (Area(trained.config.area),)
-    manifest["networks"].setdefault(network, {}).update({area.value: dict(entry) for area in areas})
+    manifest["networks"].setdefault(network, {}).update({area.value: dict(entry) for area in trained.config.areas})
     manifest["default"] = network
 
 
@@ -239,24 +242,14 @@ def read_curve(run: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(file.read_text().splitlines())) if file.is_file() else []
 
 
-def commit() -> str:
-    """Short hash of the checked-out commit, or ``unknown`` outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 def _adjust(
     manifest: dict[str, Any], cache: FaceCache, trained: Trained, out: Path, config: ReleaseConfig,
     progress: Callable[[str], None],
 ) -> None:  # fmt: skip
     network = trained.config.network
-    areas = AREAS if network == "anyarea" else (Area(trained.config.area),)
     prior = cache.votes[cache.rows("train")].mean(axis=0)
     models = Models(out, network)
-    for area in areas:
+    for area in trained.config.areas:
         table = predict(cache, models, "validation", (area,))
         trade = choose_bias(logits_of(table), labels_of(table), prior, config.accuracy_cost)
         entry = manifest["networks"][network][area.value]

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 
+from mien.checkout import PACKAGE, commit
 from mien.study.trainings import DataSet
 
-PACKAGE = Path(__file__).parents[1]
 LIBRARIES = ("mien", "torch", "scikit-learn", "numpy", "opencv-python-headless", "matplotlib")
 REPORT_CODE = (
     "report/**/*.py",
@@ -39,20 +37,6 @@ def facts(sets: Sequence[DataSet]) -> dict[str, str]:
         where = f"cache {data.cache.folder.name}, key {data.key}"
         found[f"data: {data.name}"] = f"{len(data.cache.index):,} faces in {where}"
     return found
-
-
-def commit() -> str:
-    """Commit of the checkout this package runs from, and whether it was changed since; empty outside a checkout."""
-    found = _git("rev-parse", "--short=12", "HEAD")
-    return f"{found}, with uncommitted changes" if found and _git("status", "--porcelain", "--", ".") else found
-
-
-def _git(*arguments: str) -> str:
-    try:
-        command = ["git", "-C", str(PACKAGE), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
 
 
 def code_key() -> str:
