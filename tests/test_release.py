@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the train extra")
 
+import onnxruntime
 import torch
 
 from builders_faces import make_cache
@@ -68,6 +69,20 @@ def test_quantised_answers_stay_near_and_four_times_smaller(
     assert np.corrcoef(here.ravel(), there.ravel())[0, 1] > 0.98
     sizes = [m.entry(Area.MOUTH).path.stat().st_size for m in (small, full)]
     assert sizes[0] < 0.3 * sizes[1]
+
+
+def test_half_precision_weights_answer_nearly_alike_at_half_the_size(
+    cache: FaceCache, trainings: list[Trained], folder: Path, tmp_path: Path
+) -> None:
+    release.export(trainings[2], tmp_path / "densenet.onnx", "fp16", cache)
+    crops = crops_of(cache, cache.rows("test")[:4], Area.WHOLE_FACE, trainings[2].config.final_spec)
+    answers = [
+        onnxruntime.InferenceSession(place / "densenet.onnx").run(["class_maps"], {"crops": crops})[0]
+        for place in (tmp_path, folder)
+    ]
+    np.testing.assert_allclose(*answers, atol=0.01 * float(np.abs(answers[1]).max()))
+    sizes = [(place / "densenet.onnx").stat().st_size for place in (tmp_path, folder)]
+    assert sizes[0] < 0.65 * sizes[1]
 
 
 def test_a_later_release_keeps_what_the_folder_holds(folder: Path) -> None:

@@ -27,7 +27,7 @@ from mien.networks import to_onnx
 from mien.train import Trained
 from mien.types import AREAS, EMOTIONS, PARTS, Area, CropSpec, Float32
 
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "fp16", "int8"]
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(11))
 """Strengths of logit adjustment that are tried on validation."""
 
@@ -37,7 +37,8 @@ class ReleaseConfig:
     """How trainings become shipped models.
 
     Attributes:
-        precision: of the area networks: ``fp32``, or ``int8`` (static, per channel).
+        precision: of the area networks: ``fp32``, ``fp16`` or ``int8`` (static, per channel). The visualisation
+            network is kept as ``fp16`` where the others are ``int8``.
         flip: average logits with the mirror image.
         accuracy_cost: share of validation accuracy that may be given up for macro recall by logit adjustment.
     """
@@ -53,18 +54,39 @@ def export(trained: Trained, path: Path, precision: Precision, cache: FaceCache)
     Args:
         trained: a finished training.
         path: the ONNX file to write.
-        precision: ``int8`` quantises convolutions and the classifier; normalisation stays in float.
+        precision: ``int8`` quantises convolutions and the classifier, normalisation stays in float; ``fp16`` keeps
+            the weights in half precision and computes in fp32.
         cache: training crops for the quantiser's ranges.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if precision == "fp32":
+    if precision != "int8":
         to_onnx(trained.network, path, trained.config.final_spec.size)
+        if precision == "fp16":
+            _halve(path)
     else:
         with tempfile.TemporaryDirectory() as scratch:
             plain = Path(scratch) / "plain.onnx"
             to_onnx(trained.network, plain, trained.config.final_spec.size)
             _quantise(plain, path, trained, cache)
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _halve(path: Path) -> None:
+    """Keep the weights of an ONNX file as float16, each cast to float32 when the file is opened."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(path)
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size > 64:
+            name, kept = tensor.name, f"{tensor.name}_half"
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), kept))
+            casts.append(helper.make_node("Cast", [kept], [name], to=TensorProto.FLOAT))
+    for node in reversed(casts):
+        model.graph.node.insert(0, node)
+    onnx.save(model, path)
 
 
 def _quantise(plain: Path, path: Path, trained: Trained, cache: FaceCache) -> None:
@@ -220,7 +242,7 @@ def _add(
 ) -> None:  # fmt: skip
     network = trained.config.network
     name = f"{network}.onnx" if network != "vgg" else f"vgg-{trained.config.area}.onnx"
-    precision: Precision = "fp32" if network == "densenet" else config.precision
+    precision: Precision = "fp16" if (network, config.precision) == ("densenet", "int8") else config.precision
     digest = export(trained, out / name, precision, cache)
     progress(f"{name}: {precision}, {(out / name).stat().st_size / 1e6:.1f} MB")
     entry = {

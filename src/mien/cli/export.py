@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder with model.safetensors")
     parser.add_argument("--cache", type=Path, required=True, help="the prepared data set they were trained on")
     parser.add_argument("--out", type=Path, required=True, help="the models folder; what it already holds stays")
-    parser.add_argument("--precision", choices=("int8", "fp32"), default="int8", help="of the area networks")
+    parser.add_argument("--precision", choices=("int8", "fp16", "fp32"), default="int8", help="of the area networks")
     parser.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
     parser.add_argument(
         "--accuracy-cost", type=float, default=0.005, metavar="SHARE",
