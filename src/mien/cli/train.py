@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mien.augment import AUGMENTATIONS
 from mien.cache import FaceCache
 from mien.errors import MissingExtraError, UsageError
 from mien.types import AREAS, STUDY_SPECS, Area
@@ -48,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, help="highest learning rate")
     parser.add_argument("--batch", type=int, help="faces a step")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (0)")
+    parser.add_argument("--augmentation", choices=AUGMENTATIONS, help="how much training crops are varied (default)")
+    parser.add_argument("--start-from", type=Path, metavar="RUN", help="begin with the weights of a finished run")
+    parser.add_argument(
+        "--teacher", type=Path, nargs="+", default=[], metavar="RUN",
+        help="finished runs whose mean answer is half of the target (distillation)",
+    )  # fmt: skip
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="at most N training faces, for a trial")
     parser.add_argument("--runs", type=Path, default=RUNS, metavar="DIR", help=f"folder of runs ({RUNS})")
     parser.add_argument("--onnx", type=Path, metavar="FILE", help="also write the network as ONNX, in fp32")
@@ -60,8 +67,10 @@ def run(args: argparse.Namespace) -> int:
         from mien.train import train
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "train", "mien train") from error
-    config = config_of(args)
-    trained = train(_cache(args), config, args.runs, _silent if args.quiet else _report)
+    config, cache = config_of(args), _cache(args)
+    if args.teacher:
+        config = replace(config, teacher=str(_teacher(args, config, cache)))
+    trained = train(cache, config, args.runs, _silent if args.quiet else _report)
     print(trained.folder)
     if args.onnx is not None:
         from mien.networks import to_onnx
@@ -94,7 +103,19 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
             if value <= least:
                 raise UsageError(f"--{name} is more than {least:g}, got {value}")
             changes[name] = value
+    if args.augmentation is not None:
+        changes["augmentation"] = AUGMENTATIONS[args.augmentation]
+    if args.start_from is not None:
+        changes["start_from"] = str(args.start_from)
     return replace(config, **changes)
+
+
+def _teacher(args: argparse.Namespace, config: TrainConfig, cache: FaceCache) -> Path:
+    from mien.distill import write_teacher
+
+    area = config.areas[0] if len(config.areas) == 1 else None
+    folder = args.runs.expanduser() / "teachers"
+    return write_teacher(cache, args.teacher, area, folder, _silent if args.quiet else _report)
 
 
 def stages_of(text: str) -> tuple[tuple[float, int], ...]:
