@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from mien.augment import PUBLISHED_AUGMENTATION
 from mien.cache import FaceCache
 from mien.cli import main
 from mien.cli.train import add_arguments, config_of, stages_of
-from mien.errors import UsageError
+from mien.errors import ModelError, UsageError
 from mien.train import TrainConfig, Trained, epochs_of, paper_config, steps_of, train
 from mien.types import AREAS, Area
 
@@ -245,3 +246,36 @@ def test_command_says_what_is_wrong(
     monkeypatch.setitem(sys.modules, "mien.train", None)
     assert main(["train", "--cache", str(tmp_path)]) == 5
     assert "mien[train]" in capsys.readouterr().err
+
+
+def test_the_weights_at_the_end_of_an_earlier_stage_are_kept(cache: FaceCache, tmp_path: Path) -> None:
+    staged = replace(SMALL, stages=((1.0, 16), (1.0, 32)), average=0.0)
+    folder = train(cache, staged, tmp_path, progress=lambda _: None).folder
+    early = training.load(f"{folder}@16")
+    assert early.config.stages == ((1.0, 16),)
+    assert early.config.final_spec.size == 16
+    assert early.name == f"{folder.name}@16"
+    assert not same_state(early, training.load(folder))
+    later = replace(SMALL, stages=((0.01, 16),), rate=1e-9, decay=0.0, average=0.0, start_from=f"{folder}@16")
+    begun = train(cache, later, tmp_path, progress=lambda _: None)
+    kept = early.network.state_dict()
+    assert all(torch.allclose(v, kept[k], atol=1e-4) for k, v in begun.network.named_parameters())
+    for missing in (f"{folder}@48", f"{tmp_path / 'nowhere'}@16"):
+        with pytest.raises(ModelError, match="no weights of a stage"):
+            training.load(missing)
+
+
+def same_state(a: Trained, b: Trained) -> bool:
+    one, two = a.network.state_dict(), b.network.state_dict()
+    return all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_a_later_stage_learns_again_from_its_own_share_of_the_rate(cache: FaceCache, tmp_path: Path) -> None:
+    rates = []
+    for again in (0.2, 0.6):
+        staged = replace(SMALL, stages=((2.0, 16), (2.0, 32)), again=again)
+        folder = train(cache, staged, tmp_path, progress=lambda _: None).folder
+        with (folder / "curve.csv").open() as file:
+            rates.append([float(row["rate"]) for row in csv.DictReader(file)])
+    assert rates[0][:2] == rates[1][:2]
+    assert rates[1][2] > rates[0][2]

@@ -49,7 +49,7 @@ def write_teacher(
     made_of = {
         "cache": cache.folder.name,
         "areas": [a.value for a in areas],
-        "runs": sorted(teacher.folder.name for teacher in teachers),
+        "runs": sorted(teacher.name for teacher in teachers),
     }
     path = folder / f"teacher-{hash_of(made_of)}.npy"
     if path.is_file():
@@ -58,7 +58,7 @@ def write_teacher(
     for column, needed in enumerate(areas):
         heard = [teacher for teacher in teachers if needed in teacher.config.areas]
         for teacher in heard:
-            say(f"{teacher.folder.name} says {needed.words}")
+            say(f"{teacher.name} says {needed.words}")
             out[rows, column] += _log_probabilities(cache, rows, teacher, needed) / len(heard)
     folder.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".json").write_text(json.dumps(made_of, indent=1) + "\n")

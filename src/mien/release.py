@@ -24,7 +24,7 @@ from mien.checkout import commit
 from mien.evaluate import crops_of, labels_of, logits_of, predict
 from mien.inference import Models
 from mien.networks import to_onnx
-from mien.train import Trained
+from mien.train import Trained, epochs_of
 from mien.types import AREAS, EMOTIONS, PARTS, Area, CropSpec, Float32
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -248,8 +248,8 @@ def _add(
     entry = {
         "file": name, "sha256": digest, "spec": trained.config.final_spec.key, "precision": precision,
         "flip": config.flip and network != "densenet", "logit_bias": [0.0] * len(EMOTIONS),
-        "run": trained.folder.name, "commit": commit() or "unknown", "training": trained.config.to_dict(),
-        "curve": read_curve(trained.folder),
+        "run": trained.name, "commit": commit() or "unknown", "training": trained.config.to_dict(),
+        "curve": read_curve(trained),
     }  # fmt: skip
     if network == "densenet":
         manifest["visualisation"] = entry
@@ -258,10 +258,11 @@ def _add(
     manifest["default"] = network
 
 
-def read_curve(run: Path) -> list[dict[str, str]]:
-    """The rows of a run's curve.csv, one an epoch; empty where there is none."""
-    file = run / "curve.csv"
-    return list(csv.DictReader(file.read_text().splitlines())) if file.is_file() else []
+def read_curve(trained: Trained) -> list[dict[str, str]]:
+    """The rows of a run's curve.csv, one an epoch, up to where it was taken; empty where there is none."""
+    file = trained.folder / "curve.csv"
+    rows = list(csv.DictReader(file.read_text().splitlines())) if file.is_file() else []
+    return rows[: len(epochs_of(trained.config.stages))]
 
 
 def _adjust(

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -47,6 +47,7 @@ class TrainConfig:
         rate: highest learning rate.
         decay: weight decay.
         schedule: ``onecycle``, or ``plateau`` (paper: lowered when the watched accuracy drops).
+        again: share of ``rate`` from which each later stage of ``onecycle`` starts at least.
         target: ``votes`` (soft labels) or ``label``.
         dropout: before the classifier.
         average: decay of the exponential moving average of the weights; 0 keeps the last weights.
@@ -82,6 +83,7 @@ class TrainConfig:
     teacher: str = ""
     teacher_weight: float = 0.5
     start_from: str = ""
+    again: float = 0.2
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -134,19 +136,52 @@ class Trained:
         folder: holds config.json, curve.csv and model.safetensors.
         config: what made it.
         network: in eval mode, with the kept weights.
+        stage: side of the stage at whose end it was taken; 0 is the end of the training.
     """
 
     folder: Path
     config: TrainConfig
     network: nn.Module
+    stage: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the run, ``RUN@32`` where an earlier stage was taken."""
+        return f"{self.folder.name}@{self.stage}" if self.stage else self.folder.name
+
+
+def stage_file(side: int) -> str:
+    """Where a run keeps its weights at the end of an earlier stage: ``stage-32.safetensors``."""
+    return f"stage-{side}.safetensors"
+
+
+def load_stage(folder: Path | str, side: int) -> Trained:
+    """A training as it was at the end of the stage with this side length; as if it had ended there.
+
+    Raises:
+        ModelError: the folder holds no such weights.
+    """
+    folder = Path(folder).expanduser()
+    try:
+        config = TrainConfig.from_dict(json.loads((folder / "config.json").read_text()))
+        sides = [pixels for _, pixels in config.stages]
+        stages = config.stages[: sides.index(side) + 1]
+        network = build(config.network, config.dropout)
+        network.load_state_dict(load_file(folder / stage_file(side)))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} holds no weights of a stage at {side} pixels ({error})") from error
+    return Trained(folder, replace(config, stages=stages), network.eval(), side)
 
 
 def load(folder: Path | str) -> Trained:
-    """A finished training from its run folder.
+    """A finished training from its run folder; ``FOLDER@32`` is the same at the end of its stage at 32 pixels.
 
     Raises:
-        ModelError: the folder holds no finished training.
+        ModelError: the folder holds no finished training, or no such stage.
     """
+    name, mark, side = str(folder).rpartition("@")
+    if mark and side.isdigit():
+        return load_stage(name, int(side))
     folder = Path(folder).expanduser()
     if not (folder / "model.safetensors").is_file() or not (folder / "config.json").is_file():
         raise ModelError(f"{folder} holds no finished training (model.safetensors and config.json)")
@@ -293,11 +328,7 @@ def train(
 
 def _start_from(network: nn.Module, run: Path) -> None:
     """Take over the weights of a finished run wherever name and shape fit."""
-    own = network.state_dict()
-    try:
-        weights = load_file(run / "model.safetensors")
-    except (OSError, ValueError) as error:
-        raise ModelError(f"cannot start from {run}: it holds no model.safetensors ({error})") from error
+    own, weights = network.state_dict(), load(run).network.state_dict()
     own.update({key: value for key, value in weights.items() if key in own and own[key].shape == value.shape})
     network.load_state_dict(own)
 
@@ -388,12 +419,14 @@ class _Run:
             losses.append(float(loss.detach()))
         accuracy, log_loss = self._watch(side)
         self.epoch += 1
+        if self.epoch < len(self.plan) and self.plan[self.epoch][1] != side:
+            self._write_weights(self.folder / stage_file(side))
         self._note(side, share, float(np.mean(losses)), accuracy, log_loss, time.monotonic() - start)
         self._save()
 
     def _set_rate(self) -> None:
         if self.config.schedule == "onecycle":
-            self.rate = self.config.rate * _one_cycle(self.done, self.stages)
+            self.rate = self.config.rate * _one_cycle(self.done, self.stages, again=self.config.again)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
 
@@ -460,7 +493,7 @@ def _stages_of(plan: list[tuple[float, int]], steps: list[int]) -> list[int]:
     return [*starts, total]
 
 
-def _one_cycle(step: int, stages: list[int], rise: float = 0.15, again: float = 0.2) -> float:
+def _one_cycle(step: int, stages: list[int], rise: float = 0.15, *, again: float) -> float:
     """Share of the highest rate at a step.
 
     Over the whole training: up in the first ``rise``, then down by a cosine. Each later stage starts from at least
