@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from builders_data import ferplus_folders, plain_ferplus_rows, votes
+from builders_faces import make_cache
 from mien.areas import Frame, cut
 from mien.cache import VOTE_COLUMNS, FaceCache
 from mien.datasets import Dataset, read
@@ -100,3 +101,12 @@ def test_an_incomplete_folder_is_no_cache(cache: FaceCache, tmp_path: Path) -> N
 def test_index_is_plain_parquet(cache: FaceCache) -> None:
     read_back = pd.read_parquet(cache.folder / "index.parquet", columns=["id", "votes_fear"])
     assert read_back["votes_fear"].dtype == np.float32
+
+
+def test_a_picture_that_stands_in_two_splits_is_known(tmp_path: Path) -> None:
+    cache = FaceCache.open(make_cache(tmp_path / "cache", 21))
+    assert not cache.repeated.any(), "nothing is known without the pictures' hashes"
+    again = FaceCache.open(cache.folder)
+    again.index["picture"] = ["same" if i in (0, 4, 8) else "twice" if i < 3 else f"p{i}" for i in range(21)]
+    again.index["split"] = ["train" if i < 4 else "test" for i in range(21)]
+    assert np.flatnonzero(again.repeated).tolist() == [0, 4, 8]

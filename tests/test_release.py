@@ -124,6 +124,15 @@ def test_bias_raises_macro_recall_within_its_cost() -> None:
     assert trade.bias.argmax() >= 5  # the rarest gain most
 
 
+def test_pictures_of_another_split_are_left_out_on_request(cache: FaceCache, folder: Path) -> None:
+    table = predict(cache, Models(folder, "vgg"), "test", (Area.MOUTH,), selection="any")
+    published = table[table["published"]]
+    again = set(published["sample_id"].iloc[:2])
+    found = summaries(table, repeated=again)["mouth"]
+    assert found["unrepeated"]["n"] == found["published"]["n"] - 2
+    assert "unrepeated" not in summaries(table)["mouth"]
+
+
 def test_cards_say_what_was_measured_and_refuse_another_model(cache: FaceCache, folder: Path, tmp_path: Path) -> None:
     models = Models(folder, "vgg")
     table = predict(cache, models, "test", models.areas, selection="any")

@@ -98,6 +98,13 @@ class FaceCache:
             chosen &= self.index[selection].to_numpy(bool)
         return np.flatnonzero(chosen)
 
+    @cached_property
+    def repeated(self) -> npt.NDArray[np.bool_]:
+        """bool [N], the same picture, byte for byte, also stands in another split; False where that is not known."""
+        if "picture" not in self.index:
+            return np.zeros(len(self.index), bool)
+        return (self.index.groupby("picture")["split"].transform("nunique") > 1).to_numpy(bool)
+
     def crops(self, spec: CropSpec) -> UInt8:
         """uint8 [N, 7, size, size]: every face's seven crops, in the order of AREAS, memory-mapped.
 

@@ -19,7 +19,7 @@ logit_<emotion>  float32  eight columns in canonical order
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -121,19 +121,31 @@ SELECTIONS: tuple[SelectionName, ...] = ("published", "majority")
 """The paper's rule, and the FER+ authors' majority rule (39 of its test faces are not in the paper's selection)."""
 
 
-def summaries(table: pd.DataFrame, calibrate: Callable[[Area, Float32], Float32] | None = None) -> dict[str, Any]:
-    """:func:`summary` of every area and both selections: ``result[area][selection]``.
+UNREPEATED = "unrepeated"
+"""The paper's selection without the faces whose picture, byte for byte, also stands in another split."""
+
+
+def summaries(
+    table: pd.DataFrame,
+    calibrate: Callable[[Area, Float32], Float32] | None = None,
+    repeated: Collection[str] = (),
+) -> dict[str, Any]:
+    """:func:`summary` of every area and selection: ``result[area][selection]``.
 
     Args:
         table: a PredictionTable.
         calibrate: area and logits [N, 8] -> probabilities [N, 8]; None is the plain softmax.
+        repeated: ids of samples whose picture also stands in another split; with any, ``unrepeated`` is one more
+            selection.
     """
+    masks: dict[str, npt.NDArray[np.bool_]] = {selection: table[selection].to_numpy(bool) for selection in SELECTIONS}
+    if repeated:
+        masks[UNREPEATED] = masks["published"] & ~table["sample_id"].isin(set(repeated)).to_numpy(bool)
     result: dict[str, Any] = {}
-    for name, rows in table.groupby("area", sort=False):
-        area = Area(str(name))
+    for area in (Area(str(name)) for name in table["area"].unique()):
         result[area.value] = {}
-        for selection in SELECTIONS:
-            kept = rows[rows[selection]]
+        for selection, mask in masks.items():
+            kept = table[mask & (table["area"] == area.value)]
             spread = None if calibrate is None else calibrate(area, logits_of(kept))
             result[area.value][selection] = summary(kept, spread)
     return result

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         "split": args.split,
         "network": models.network,
         "models": {a.value: models.entry(a).sha256[:12] for a in models.areas},
-        "areas": summaries(table, _calibration(models)),
+        "areas": summaries(table, _calibration(models), set(cache.index.loc[cache.repeated, "id"])),
     }
     text = json.dumps(result, indent=1)
     if args.out:
@@ -98,7 +98,7 @@ def _calibration(models: Models) -> Any:
 
     if not (models.folder / "calibration.json").is_file():
         return None
-    return Calibration.load(models.folder / "calibration.json").probabilities
+    return Calibration.load(models.folder / "calibration.json", models.network).probabilities
 
 
 def _table(result: dict[str, Any]) -> str:
