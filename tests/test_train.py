@@ -22,7 +22,7 @@ from mien.cli import main
 from mien.cli.train import add_arguments, config_of, stages_of
 from mien.errors import ModelError, UsageError
 from mien.train import TrainConfig, Trained, epochs_of, paper_config, steps_of, train
-from mien.types import AREAS, Area
+from mien.types import AREAS, PARTS, Area, Part
 
 SMALL = TrainConfig(area="mouth", stages=((3.0, 16),), batch=16, limit=32, seed=3)
 
@@ -279,3 +279,24 @@ def test_a_later_stage_learns_again_from_its_own_share_of_the_rate(cache: FaceCa
             rates.append([float(row["rate"]) for row in csv.DictReader(file)])
     assert rates[0][:2] == rates[1][:2]
     assert rates[1][2] > rates[0][2]
+
+
+def test_hidden_parts_are_blanked_as_often_as_asked(cache: FaceCache) -> None:
+    config = replace(SMALL, hide=0.4)
+    data = training._Data.load(cache, config)
+    areas = [Area.WHOLE_FACE, Area.MOUTH_EYES, Area.MOUTH] * 500
+    hidden = data.hidden(areas, np.random.default_rng(0))
+    of = {area: [h for a, h in zip(areas, hidden, strict=True) if a is area] for area in set(areas)}
+    assert 0.3 < sum(map(bool, of[Area.WHOLE_FACE])) / 500 < 0.5
+    assert {h for h in of[Area.WHOLE_FACE] if h} == {(part,) for part in PARTS}
+    assert {h for h in of[Area.MOUTH_EYES] if h} == {(Part.NOSE,)}
+    assert not any(of[Area.MOUTH])
+    assert not any(training._Data.load(cache, SMALL).hidden(areas, np.random.default_rng(0)))
+
+
+def test_a_training_with_hidden_parts_sees_other_crops(cache: FaceCache) -> None:
+    whole = replace(SMALL, area="whole_face", augmentation=PUBLISHED_AUGMENTATION)
+    plain, hidden = (
+        next(iter(training._Data.load(cache, replace(whole, hide=hide)).batches(0, 16, 1.0)))[0] for hide in (0.0, 1.0)
+    )
+    assert (hidden == 0).float().mean() > (plain == 0).float().mean() + 0.05

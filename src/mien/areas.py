@@ -144,6 +144,7 @@ def cut(
     spec: CropSpec = PUBLISHED_SPEC,
     warp: Float64 | None = None,
     hidden: Iterable[Part] = (),
+    growth: float | None = None,
 ) -> UInt8:
     """One area of a frame as a square of pixels.
 
@@ -155,6 +156,7 @@ def cut(
             warped face would give: picture and landmarks are both moved by it, then cut as usual.
         hidden: parts that are blanked (not visible), with some margin, wherever the crop would show them: something
             lies in front of them, and a network should not take it for a face.
+        growth: how much larger than the hidden part's hull the blanked one is; None is ``BLANK_GROWTH``.
 
     Returns:
         uint8 [size, size]; 0 = not visible, visible pixels in 1..255.
@@ -174,7 +176,7 @@ def cut(
     if spec.mask == "hull":
         mask &= _hull_mask(landmarks, area, spec, square)
     for part in hidden:
-        mask &= 1 - _blank_mask(landmarks, part, spec, square)
+        mask &= 1 - _blank_mask(landmarks, part, spec, square, BLANK_GROWTH if growth is None else growth)
     return np.asarray(np.maximum(pixels, 1) * mask, np.uint8)
 
 
@@ -216,14 +218,14 @@ BLANK_GROWTH = 1.5
 """A blanked hull is this much larger than the hidden part's own: what hides a part is seldom as small as the part."""
 
 
-def _blank_mask(landmarks: Float32, part: Part, spec: CropSpec, square: Float32) -> UInt8:
+def _blank_mask(landmarks: Float32, part: Part, spec: CropSpec, square: Float32, growth: float) -> UInt8:
     """uint8 [size, size], 1 in the enlarged hulls of a hidden part; both eyes, whichever the spec shows."""
     mask = np.zeros((spec.size, spec.size), np.uint8)
     step = (square[2] - square[0]) / spec.size
     for group in hull_groups(Area.of({part}), CropSpec(mask="hull", eyes="both")):
         points = (landmarks[list(group)] - square[:2]) / step - 0.5
         centre = (points.min(axis=0) + points.max(axis=0)) / 2
-        hull = cv2.convexHull(((points - centre) * BLANK_GROWTH + centre).astype(np.float32))
+        hull = cv2.convexHull(((points - centre) * growth + centre).astype(np.float32))
         cv2.fillConvexPoly(mask, np.round(hull * 16).astype(np.int32), 1, shift=4)
     return mask
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mien.areas import Frame, cut
-from mien.types import Area, CropSpec, Float32, Float64, UInt8
+from mien.types import Area, CropSpec, Float32, Float64, Part, UInt8
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,14 @@ AUGMENTATIONS = {"default": Augmentation(), "light": LIGHT_AUGMENTATION, "publis
 
 
 def random_crop(
-    frame: Frame, area: Area, spec: CropSpec, strength: Augmentation, generator: np.random.Generator
+    frame: Frame,
+    area: Area,
+    spec: CropSpec,
+    strength: Augmentation,
+    generator: np.random.Generator,
+    hidden: tuple[Part, ...] = (),
 ) -> UInt8:
-    """A randomly varied crop of a frame.
+    """A randomly varied crop of a frame; ``hidden`` parts are blanked as in :func:`mien.areas.cut`.
 
     Returns:
         uint8 [spec.size, spec.size], 0 = not visible.
@@ -68,7 +73,7 @@ def random_crop(
         jittered = (jittered - centre) * scale + centre + offset
         jittered = (jittered + generator.normal(0, 0.3 * strength.shift * size, jittered.shape)).astype(np.float32)
     varied = Frame(_disturbed(frame.pixels, strength, generator), jittered.astype(np.float32), frame.extent)
-    pixels = cut(varied, area, spec, _random_warp(jittered, strength, generator))
+    pixels = cut(varied, area, spec, _random_warp(jittered, strength, generator), hidden)
     if generator.random() < strength.erase:
         pixels = _erased(pixels, generator)
     return pixels

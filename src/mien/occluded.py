@@ -61,7 +61,11 @@ def truly_visible(face: Occluded, eyes: str = "one") -> frozenset[Part]:
 
 
 def view_logits(
-    frames: list[Frame], visible: frozenset[Part], logits: Logits, specs: Mapping[Area, CropSpec]
+    frames: list[Frame],
+    visible: frozenset[Part],
+    logits: Logits,
+    specs: Mapping[Area, CropSpec],
+    growth: float = BLANK_GROWTH,
 ) -> tuple[dict[Area, Float32], dict[Area, Float32]]:
     """What the networks say of faces that all show exactly these parts.
 
@@ -70,6 +74,7 @@ def view_logits(
         visible: the visible parts, at least one.
         logits: of the networks.
         specs: how each area is cropped.
+        growth: of the blanked hulls, see ``areas.cut``.
 
     Returns:
         Logits float32 [N, 8] of each area of visible parts only, and of each area cut with the hidden part blanked: the
@@ -78,7 +83,8 @@ def view_logits(
     hidden = frozenset(PARTS) - visible
     plain = {a: logits(a, np.stack([cut(f, a, specs[a]) for f in frames])) for a in areas_within(visible)}
     blanked = {
-        a: logits(a, np.stack([cut(f, a, specs[a], hidden=hidden) for f in frames])) for a in blanked_within(visible)
+        a: logits(a, np.stack([cut(f, a, specs[a], hidden=hidden, growth=growth) for f in frames]))
+        for a in blanked_within(visible)
     }
     return plain, blanked
 
@@ -97,7 +103,12 @@ class OccludedViews:
 
 
 def occluded_views(
-    cache: FaceCache, models: Models, split: Split, say: Say, folder: Path | None = None
+    cache: FaceCache,
+    models: Models,
+    split: Split,
+    say: Say,
+    folder: Path | None = None,
+    growth: float = BLANK_GROWTH,
 ) -> dict[Area, OccludedViews]:
     """A third of a split's faces with the eyes covered, a third the nose, a third the mouth: all views' logits.
 
@@ -110,6 +121,7 @@ def occluded_views(
         split: whose faces.
         say: gets a line a step that has to be computed.
         folder: of the kept files; None is the usual place.
+        growth: of the blanked hulls, see ``areas.cut``.
 
     Returns:
         By the area that shows exactly the two visible parts.
@@ -122,11 +134,11 @@ def occluded_views(
         names = views_within(target.parts, blanked=True)
         used = {Area(name.removeprefix("blanked_")) for name in names} | set(areas_within(target.parts))
         entries = [[models.entry(a).sha256, models.entry(a).spec.key, models.entry(a).flip] for a in sorted(used)]
-        key = hash_of([identity_of(cache), entries, BLANK_GROWTH, _drawing()])
+        key = hash_of([identity_of(cache), entries, growth, _drawing()])
         path = folder / f"occluded-{split}-{models.network}-{part.value}-{key}.npz"
         if not path.is_file():
             say(f"{part.value} covered: {len(rows[third::3])} faces")
-            _compute(cache, models, rows[third::3], part, specs, path)
+            _compute(cache, models, rows[third::3], part, specs, path, growth)
         with np.load(path) as kept:
             bias = {name: models.entry(Area(name.removeprefix("blanked_"))).logit_bias for name in names}
             views = {name: (kept[name] + bias[name]).astype(np.float32) for name in names}
@@ -146,12 +158,13 @@ def _compute(
     part: Part,
     specs: Mapping[Area, CropSpec],
     path: Path,
+    growth: float,
 ) -> None:
     kinds, eyes = [k for k in KINDS_FOR[part] if k in TRAINING_KINDS], specs[Area.WHOLE_FACE].eyes
     visible, faces = frozenset(PARTS) - {part}, cover(cache, rows, part, kinds, specs[Area.WHOLE_FACE].eyes)
     kept = np.array([truly_visible(face, eyes) == visible for face in faces])
     frames = [face.frame for face, keep in zip(faces, kept, strict=True) if keep]
-    plain, blanked = view_logits(frames, visible, models.logits, specs)
+    plain, blanked = view_logits(frames, visible, models.logits, specs, growth)
     named = {a.value: z - models.entry(a).logit_bias for a, z in plain.items()}
     named |= {blanked_name(a): z - models.entry(a).logit_bias for a, z in blanked.items()}
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,14 +22,18 @@ from mien.areas import cut
 from mien.augment import PUBLISHED_AUGMENTATION, Augmentation, at_resolution, random_crop
 from mien.cache import FaceCache
 from mien.errors import ModelError
+from mien.fusion import blanked_within
 from mien.networks import AnyAreaVGG, DenseNetBC, NetworkName, build
-from mien.types import AREAS, PARTS, Area, CropSpec, Split, hash_of
+from mien.types import AREAS, PARTS, Area, CropSpec, Part, Split, hash_of
 
 ANY_AREA_WEIGHTS = {
     Area.MOUTH: 0.13, Area.NOSE: 0.11, Area.EYES: 0.13, Area.NOSE_MOUTH: 0.13,
     Area.NOSE_EYES: 0.13, Area.MOUTH_EYES: 0.15, Area.WHOLE_FACE: 0.22,
 }  # fmt: skip
 """How often the any-area network sees each area."""
+
+BLANKED_PARTS = {a: tuple(p for p in PARTS if a in blanked_within(frozenset(PARTS) - {p})) for a in AREAS}
+"""The parts that may be blanked in a crop of each area, see ``mien.fusion``."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class TrainConfig:
         rate: highest learning rate.
         decay: weight decay.
         schedule: ``onecycle``, or ``plateau`` (paper: lowered when the watched accuracy drops).
+        hide: probability that a part is blanked (``areas.cut``, hidden) where an area is cut so when something was
+            found in front of that part: any of the whole face, the nose between mouth and eyes.
         again: share of ``rate`` from which each later stage of ``onecycle`` starts at least.
         target: ``votes`` (soft labels) or ``label``.
         dropout: before the classifier.
@@ -84,6 +90,7 @@ class TrainConfig:
     teacher_weight: float = 0.5
     start_from: str = ""
     again: float = 0.2
+    hide: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -236,8 +243,8 @@ class _Data:
             rows = order[step * self.config.batch : (step + 1) * self.config.batch]
             areas = [self.area_of(generator) for _ in rows]
             crops = [
-                random_crop(self.cache.frame(row), area, spec, self.config.augmentation, generator)
-                for row, area in zip(rows, areas, strict=True)
+                random_crop(self.cache.frame(row), area, spec, self.config.augmentation, generator, hidden)
+                for row, area, hidden in zip(rows, areas, self.hidden(areas, generator), strict=True)
             ]
             targets = self.targets[rows]
             if teacher is not None:
@@ -245,6 +252,15 @@ class _Data:
                 taught = torch.from_numpy(np.asarray(teacher[rows, column])).softmax(dim=1)
                 targets = (1 - self.config.teacher_weight) * targets + self.config.teacher_weight * taught
             yield torch.from_numpy(np.stack(crops)), parts_of(areas), targets
+
+    def hidden(self, areas: list[Area], generator: np.random.Generator) -> list[tuple[Part, ...]]:
+        """Of every face the part to blank, if any: one that is blanked in this area when mien answers."""
+        if not self.config.hide:
+            return [()] * len(areas)
+        return [
+            (parts[int(generator.integers(len(parts)))],) if parts and roll < self.config.hide else ()
+            for parts, roll in zip((BLANKED_PARTS[a] for a in areas), generator.random(len(areas)), strict=True)
+        ]
 
     def watched_crops(self, side: int) -> tuple[Tensor, Tensor]:
         spec = at_resolution(CropSpec.from_key(self.config.spec), side)

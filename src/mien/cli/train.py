@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, help="faces a step")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (0)")
     parser.add_argument("--augmentation", choices=AUGMENTATIONS, help="how much training crops are varied (default)")
+    parser.add_argument("--hide", type=float, metavar="P", help="share of crops in which a part is blanked (0)")
     parser.add_argument("--start-from", type=Path, metavar="RUN", help="begin with the weights of a finished run")
     parser.add_argument(
         "--teacher", type=Path, nargs="+", default=[], metavar="RUN",
@@ -105,6 +106,10 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
             changes[name] = value
     if args.augmentation is not None:
         changes["augmentation"] = AUGMENTATIONS[args.augmentation]
+    if args.hide is not None:
+        if not 0 <= args.hide <= 1:
+            raise UsageError(f"--hide is a share from 0 to 1, got {args.hide}")
+        changes["hide"] = args.hide
     if args.start_from is not None:
         changes["start_from"] = str(args.start_from)
     return replace(config, **changes)
