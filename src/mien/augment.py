@@ -46,7 +46,7 @@ LIGHT_AUGMENTATION = Augmentation(resolution=0.1, light=0.2, noise=0.05, jpeg=0.
 """For short trainings: as the default in pose and landmark error, less often in everything else.
 
 Measured on the mouth, 8 epochs at 32 pixels, validation: 70.0% against 69.3%, log loss 0.856 against 0.872
-(``docs/results/training/augmentation.csv``).
+(``docs/results/training/runs.csv, runs 1101d069f076 and be57f15559f5``).
 """
 AUGMENTATIONS = {"default": Augmentation(), "light": LIGHT_AUGMENTATION, "published": PUBLISHED_AUGMENTATION}
 

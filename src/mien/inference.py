@@ -138,9 +138,9 @@ class Models:
             float32 [N, 8].
         """
         entry = self.entry(area)
-        views = [crops, crops[:, :, ::-1]] if entry.flip else [crops]
-        mean = np.mean([self._run(entry, area, view, batch) for view in views], axis=0) + entry.logit_bias
-        return np.asarray(mean, np.float32)
+        views = np.concatenate([crops, crops[:, :, ::-1]]) if entry.flip else crops
+        each = self._run(entry, area, views, batch).reshape(1 + entry.flip, len(crops), N_EMOTIONS)
+        return np.asarray(each.mean(axis=0) + entry.logit_bias, np.float32)
 
     def _run(self, entry: ModelEntry, area: Area, crops: UInt8, batch: int) -> Float32:
         session = self._session(entry)
