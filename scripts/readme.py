@@ -50,11 +50,10 @@ def results_text() -> str:
     head = ["area"] + [f"{s}: accuracy % (95% interval)" for s in selections] + ["macro recall %", "calibration error"]
     sizes = ", ".join(f"{s} n = {found['areas']['whole_face'][s]['n']:,}" for s in selections)
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for area in AREAS:
-        rows = found["areas"].get(area)
-        if rows is None:
-            continue
-        cells = [area.replace("_", " ")]
+    places = [(kind, area) for kind in ("areas", "fused") for area in AREAS if area in found.get(kind, {})]
+    for kind, area in places:
+        rows = found[kind][area]
+        cells = [("all within " if kind == "fused" else "") + area.replace("_", " ")]
         for selection in selections:
             value = rows[selection]["accuracy"]
             cells.append(f"{value['value'] * 100:.1f} ({value['low'] * 100:.1f} to {value['high'] * 100:.1f})")
@@ -62,7 +61,9 @@ def results_text() -> str:
         cells += [f"{first['macro_recall'] * 100:.1f}", f"{first['ece']:.3f}" if first.get("ece") is not None else ""]
         lines.append("| " + " | ".join(cells) + " |")
     note = (
-        f"{sizes}; macro recall and calibration error (15 bins) on the first. Network `{found['network']}`. Command: "
+        f"{sizes}; macro recall and calibration error (15 bins) on the first. *all within*: the answer fused "
+        "from every area within the visible one, which is what `mien analyze` says. *unrepeated*: without the faces "
+        f"whose picture also stands in training or validation, byte for byte. Network `{found['network']}`. Command: "
     )
     return "\n".join(lines) + f"\n\n{note}`{found['command']}`."
 

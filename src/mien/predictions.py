@@ -17,6 +17,7 @@ import pandas as pd
 from mien.cache import FaceCache
 from mien.errors import TableError
 from mien.evaluate import LOGIT_COLUMNS, labels_of, logits_of, predict
+from mien.fusion import Fusion, fuse
 from mien.inference import Models
 from mien.types import AREAS, N_EMOTIONS, Area, Float32, Split, hash_of
 
@@ -98,6 +99,29 @@ def by_area(table: pd.DataFrame) -> tuple[dict[Area, Float32], npt.NDArray[np.in
         raise TableError(f"PredictionTable: unknown labels: {', '.join(unknown)}")
     in_order = {area: logits[area] for area in AREAS if area in logits}
     return in_order, labels_of(first)
+
+
+def fused_table(table: pd.DataFrame, fusion: Fusion) -> tuple[pd.DataFrame, dict[Area, str]]:
+    """What mien answers where an area of several parts is visible: a PredictionTable of the fused logits.
+
+    Args:
+        table: PredictionTable of one split and network, all seven areas.
+        fusion: the rules.
+
+    Returns:
+        One row a sample and area of several parts, ``network`` is ``fused``; and of each area the name under which its
+        answers are calibrated.
+    """
+    logits, _ = by_area(table)
+    one = table[table["area"] == next(iter(logits)).value].sort_values("sample_id", kind="stable")
+    tables, sources = [], {}
+    for area in (a for a in logits if len(a.parts) > 1):
+        fused = fuse(logits, area.parts, fusion)
+        rows = one.assign(area=area.value, network="fused")
+        rows[list(LOGIT_COLUMNS)] = fused.logits
+        tables.append(rows)
+        sources[area] = fused.source
+    return pd.concat(tables, ignore_index=True), sources
 
 
 def _emotion_names() -> set[str]:

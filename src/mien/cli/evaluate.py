@@ -9,10 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from mien.authenticity import Calibration
 from mien.cache import FaceCache
 from mien.errors import UsageError
 from mien.evaluate import predict, summaries
+from mien.fusion import Fusion
 from mien.inference import Models
+from mien.predictions import fused_table
 from mien.types import AREAS, SPLITS
 
 
@@ -51,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         "split": args.split,
         "network": models.network,
         "models": {a.value: models.entry(a).sha256[:12] for a in models.areas},
-        "areas": summaries(table, _calibration(models), set(cache.index.loc[cache.repeated, "id"])),
+        **_measured(table, models, set(cache.index.loc[cache.repeated, "id"])),
     }
     text = json.dumps(result, indent=1)
     if args.out:
@@ -92,23 +97,31 @@ def _prepared(data: str) -> FaceCache:
     return prepared(data)
 
 
-def _calibration(models: Models) -> Any:
-    """Calibrated probabilities of this folder's networks, or None where it has no calibration."""
-    from mien.authenticity import Calibration
-
+def _measured(table: pd.DataFrame, models: Models, repeated: set[str]) -> dict[str, Any]:
+    """Measures of the area networks and, where the folder has a calibration, of the answers fused from several."""
     if not (models.folder / "calibration.json").is_file():
-        return None
-    return Calibration.load(models.folder / "calibration.json", models.network).probabilities
+        return {"areas": summaries(table, None, repeated)}
+    calibration, fusion = Calibration.load(models.folder, models.network), Fusion.load(models.folder, models.network)
+    areas = summaries(table, calibration.probabilities, repeated)
+    if not set(AREAS) <= set(models.areas):
+        return {"areas": areas}
+    fused, sources = fused_table(table, fusion)
+    return {
+        "areas": areas,
+        "fused": summaries(fused, lambda area, z: calibration.probabilities(sources[area], z), repeated),
+    }
 
 
 def _table(result: dict[str, Any]) -> str:
-    lines = [f"{'area':<14}{'selection':<11}{'n':>6}{'accuracy':>10}{'95% interval':>18}{'macro recall':>14}{'ECE':>8}"]
-    for area in AREAS:
-        for selection, row in result["areas"].get(area.value, {}).items():
-            value = row["accuracy"]
-            interval = f"{value['low']:.2%} - {value['high']:.2%}"
-            lines.append(
-                f"{area.words:<16}"[:15] + f"{selection:<10}{row['n']:>6}{value['value']:>10.2%}{interval:>18}"
-                f"{row['macro_recall']:>14.2%}{row['ece']:>8.3f}"
-            )
+    lines = [f"{'area':<16}{'selection':<11}{'n':>6}{'accuracy':>10}{'95% interval':>18}{'macro recall':>14}{'ECE':>8}"]
+    for kind, title in (("areas", ""), ("fused", "answers fused from all areas within:")):
+        lines += [title] if title and kind in result else []
+        for area in AREAS:
+            for selection, row in result.get(kind, {}).get(area.value, {}).items():
+                value = row["accuracy"]
+                interval = f"{value['low']:.2%} - {value['high']:.2%}"
+                lines.append(
+                    f"{area.words:<16}{selection:<11}{row['n']:>6}{value['value']:>10.2%}{interval:>18}"
+                    f"{row['macro_recall']:>14.2%}{row['ece']:>8.3f}"
+                )
     return "\n".join(lines)
