@@ -77,8 +77,10 @@ def test_the_cpu_plan_ends_at_64_pixels_and_fits_into_twelve_hours() -> None:
     seconds = sum(speeds.seconds(config, FERPLUS_TRAINING_FACES) for config in cpu_configs())
     assert seconds < 12 * 3600 * 0.9  # the rest is for preparation, predictions and the report
     early, late = cpu_visualisations()
+    assert late.start_from == early.name
+    assert late.final_spec.size == 64
     assert {early, late} <= set(cpu_configs())
-    for config in [c for c in cpu_configs() if c != early]:
+    for config in [c for c in cpu_configs() if c not in (early, late)]:
         sides = [side for _, side in epochs_of(config.stages)]
         assert sides[-1] == 64
         assert sides.count(32) > len(sides) / 2

@@ -62,9 +62,11 @@ class TrainConfig:
         patience: epochs without a new best before stopping; 0 never stops early.
         balance: exponent of inverse class frequency by which training faces are drawn; 0 is as they come.
         limit: at most so many training faces (for tests and quick studies); 0 is all.
-        teacher: cache file of soft targets (float32 [N, 7 or 1, 8] logits), or empty.
+        teacher: file of soft targets (float32 [N, 7 or 1, 8] logits) in the runs' folder ``teachers``, or its path;
+            empty: none.
         teacher_weight: share of the teacher in the target, 0..1.
-        start_from: run folder whose weights (where name and shape fit) are the start, or empty: random weights.
+        start_from: run whose weights (where name and shape fit) are the start, by its name in the same folder of runs
+            or its path, ``RUN@32`` for the end of its stage at 32 pixels; empty: random weights.
     """
 
     network: NetworkName = "vgg"
@@ -207,9 +209,10 @@ class _Data:
     rows: npt.NDArray[np.int64]
     targets: Tensor
     watched: npt.NDArray[np.int64]
+    teacher: npt.NDArray[np.float32] | None = None
 
     @classmethod
-    def load(cls, cache: FaceCache, config: TrainConfig) -> _Data:
+    def load(cls, cache: FaceCache, config: TrainConfig, runs: Path = Path()) -> _Data:
         rows = cache.rows("train")
         if config.select_on == "test":
             rows = np.sort(np.concatenate([rows, cache.rows("validation")]))
@@ -219,7 +222,10 @@ class _Data:
             targets = torch.from_numpy(cache.votes.copy())
         else:
             targets = F.one_hot(torch.from_numpy(cache.labels.copy()), 8).float()
-        return cls(cache, config, rows, targets, cache.rows(config.select_on))
+        teacher = None
+        if config.teacher:
+            teacher = np.load(within(runs / "teachers", config.teacher), mmap_mode="r")
+        return cls(cache, config, rows, targets, cache.rows(config.select_on), teacher)
 
     def area_of(self, generator: np.random.Generator) -> Area:
         if self.config.network != "anyarea":
@@ -238,7 +244,6 @@ class _Data:
         generator = np.random.default_rng([self.config.seed, epoch])
         order, spec = self.order(generator), at_resolution(CropSpec.from_key(self.config.spec), side)
         steps = steps_of(len(order), self.config.batch, share)
-        teacher = _teacher(self.config)
         for step in range(steps):
             rows = order[step * self.config.batch : (step + 1) * self.config.batch]
             areas = [self.area_of(generator) for _ in rows]
@@ -247,9 +252,9 @@ class _Data:
                 for row, area, hidden in zip(rows, areas, self.hidden(areas, generator), strict=True)
             ]
             targets = self.targets[rows]
-            if teacher is not None:
-                column = [a.position if teacher.shape[1] > 1 else 0 for a in areas]
-                taught = torch.from_numpy(np.asarray(teacher[rows, column])).softmax(dim=1)
+            if self.teacher is not None:
+                column = [a.position if self.teacher.shape[1] > 1 else 0 for a in areas]
+                taught = torch.from_numpy(np.asarray(self.teacher[rows, column])).softmax(dim=1)
                 targets = (1 - self.config.teacher_weight) * targets + self.config.teacher_weight * taught
             yield torch.from_numpy(np.stack(crops)), parts_of(areas), targets
 
@@ -268,10 +273,6 @@ class _Data:
         chosen = [areas[i % len(areas)] for i in range(len(self.watched))]
         crops = [cut(self.cache.frame(r), a, spec) for r, a in zip(self.watched, chosen, strict=True)]
         return torch.from_numpy(np.stack(crops)), parts_of(chosen)
-
-
-def _teacher(config: TrainConfig) -> npt.NDArray[np.float32] | None:
-    return np.load(Path(config.teacher).expanduser(), mmap_mode="r") if config.teacher else None
 
 
 def steps_of(faces: int, batch: int, share: float) -> int:
@@ -333,13 +334,19 @@ def train(
     if config.network != "densenet":  # batch norm over the DenseNet's many channels is 1.6 times faster without
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if config.start_from:
-        _start_from(network, Path(config.start_from).expanduser())
+        _start_from(network, within(folder.parent, config.start_from))
     final = folder / "model.safetensors"
     if not final.is_file():
-        _Run(_Data.load(cache, config), network, folder, progress).go(stop_after)
+        _Run(_Data.load(cache, config, folder.parent), network, folder, progress).go(stop_after)
     if final.is_file():
         network.load_state_dict(load_file(final))
     return Trained(folder, config, network.eval())
+
+
+def within(folder: Path, name: str) -> Path:
+    """A name in a folder, or the path that it is."""
+    inside = folder / name
+    return inside if (folder / name.partition("@")[0]).exists() else Path(name).expanduser()
 
 
 def _start_from(network: nn.Module, run: Path) -> None:

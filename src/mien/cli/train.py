@@ -51,9 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (0)")
     parser.add_argument("--augmentation", choices=AUGMENTATIONS, help="how much training crops are varied (default)")
     parser.add_argument("--hide", type=float, metavar="P", help="share of crops in which a part is blanked (0)")
-    parser.add_argument("--start-from", type=Path, metavar="RUN", help="begin with the weights of a finished run")
     parser.add_argument(
-        "--teacher", type=Path, nargs="+", default=[], metavar="RUN",
+        "--start-from",
+        metavar="RUN",
+        help="begin with a run's weights; RUN@32: as they were after its stage of 32 pixels",
+    )
+    parser.add_argument(
+        "--teacher", nargs="+", default=[], metavar="RUN",
         help="finished runs whose mean answer is half of the target (distillation)",
     )  # fmt: skip
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="at most N training faces, for a trial")
@@ -70,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         raise MissingExtraError(error.name or "torch", "train", "mien train") from error
     config, cache = config_of(args), _cache(args)
     if args.teacher:
-        config = replace(config, teacher=str(_teacher(args, config, cache)))
+        config = replace(config, teacher=_teacher(args, config, cache).name)
     trained = train(cache, config, args.runs, _silent if args.quiet else _report)
     print(trained.folder)
     if args.onnx is not None:
@@ -111,16 +115,18 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
             raise UsageError(f"--hide is a share from 0 to 1, got {args.hide}")
         changes["hide"] = args.hide
     if args.start_from is not None:
-        changes["start_from"] = str(args.start_from)
+        changes["start_from"] = args.start_from
     return replace(config, **changes)
 
 
 def _teacher(args: argparse.Namespace, config: TrainConfig, cache: FaceCache) -> Path:
     from mien.distill import write_teacher
+    from mien.train import within
 
     area = config.areas[0] if len(config.areas) == 1 else None
-    folder = args.runs.expanduser() / "teachers"
-    return write_teacher(cache, args.teacher, area, folder, _silent if args.quiet else _report)
+    runs = args.runs.expanduser()
+    teachers = [within(runs, name) for name in args.teacher]
+    return write_teacher(cache, teachers, area, runs / "teachers", _silent if args.quiet else _report)
 
 
 def stages_of(text: str) -> tuple[tuple[float, int], ...]:

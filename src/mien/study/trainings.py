@@ -182,9 +182,11 @@ def claimed(folder: Path) -> Iterator[bool]:
 
 
 def finish(data: DataSet, config: TrainConfig, progress: Callable[[str], None]) -> bool:
-    """Train a run to its end unless it is finished; False when another process is at it."""
+    """Train a run to its end unless it is finished; False when another process is at it, or at what it starts from."""
     if data.finished(config):
         return True
+    if config.start_from and not (data.runs / config.start_from / "model.safetensors").is_file():
+        return False
     with claimed(data.folder(config)) as mine:
         if mine:
             train(data.cache, config, data.runs, progress)
