@@ -34,7 +34,7 @@ def predictions(
     logits = (3 * np.eye(8)[said] + generator.normal(0, 0.5, (len(rows), 8))).astype(np.float32)
     table = table_of(cache, rows, area, PUBLISHED_SPEC, logits, "vgg", seed)
     run = f"vgg-{area.value}-seed{seed}-{spec}"
-    return table.assign(run=run, role=role, trained_spec=spec)
+    return table.assign(run=run, role=role, trained_spec=spec, side=64, chosen=True)
 
 
 def evidence(
@@ -67,8 +67,10 @@ def evidence(
             tables.append(predictions(cache, "test", area, accuracy[area] - loss, 0, key, "crops"))
             runs.append(_run(area, 0, key, "crops", True))
     runs.append(_run(Area.WHOLE_FACE, 0, PUBLISHED_SPEC.key, "visualisation", maps) | {"network": "densenet"})
-    columns = ["sample_id", "split", "area", "seed", "label", "run", "role", "trained_spec", *LOGIT_COLUMNS]
-    empty = pd.DataFrame({name: pd.Series(dtype=object) for name in columns}).assign(published=True, majority=True)
+    columns = ["sample_id", "split", "area", "seed", "label", "run", "role", "trained_spec", "side", *LOGIT_COLUMNS]
+    empty = pd.DataFrame({name: pd.Series(dtype=object) for name in columns}).assign(
+        published=True, majority=True, chosen=True
+    )
     table = pd.concat(tables, ignore_index=True) if tables else empty
     frame = pd.DataFrame(runs)
     curves = [{"run": run, "epoch": e, "side": 32, "validation_accuracy": 0.3 + 0.1 * e, "seconds": 5.0}

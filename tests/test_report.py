@@ -15,8 +15,16 @@ from builders_faces import make_cache
 from builders_results import ACCURACY, class_maps, evidence
 from mien import report
 from mien.errors import TableError
+from mien.evaluate import LOGIT_COLUMNS, logits_of
 from mien.report import Setting, heatmap_figures
-from mien.report.accuracy_tables import accuracy_table, padding_table, pairs_table, recall_table, specs_table
+from mien.report.accuracy_tables import (
+    accuracy_table,
+    padding_table,
+    pairs_table,
+    recall_table,
+    specs_table,
+    stages_table,
+)
 from mien.report.attention import attention_of
 from mien.report.data_tables import areas_table, counts_table, paper_counts_table
 from mien.report.exhibits import percent, verdict, with_interval
@@ -242,6 +250,20 @@ def test_accuracy_table_says_what_is_not_trained(folder: Path) -> None:
     assert set(exhibit.data["seeds"]) == {3}
     assert exhibit.data["majority_n"].iloc[0] == found.cache.index.query("split == 'test' and majority").shape[0]
     assert accuracy_table(evidence(folder, {}), None, None, False).missing
+
+
+def test_an_earlier_stage_is_listed_and_counts_nowhere_else(folder: Path) -> None:
+    found = evidence(folder)
+    early = found.predictions[found.predictions["role"] == "areas"].assign(side=32, chosen=False)
+    early[list(LOGIT_COLUMNS)] = -logits_of(early)
+    both = replace(found, predictions=pd.concat([found.predictions, early], ignore_index=True))
+    one, two = (accuracy_table(f, area_arms(f, False), None, False).data for f in (found, both))
+    pd.testing.assert_frame_equal(one, two)
+    stages = stages_table(both).data.set_index(["area", "side"])
+    assert set(stages.index.get_level_values("side")) == {32, 64}
+    assert (stages.xs(32, level="side")["chosen"] == 0).all()
+    assert (stages.xs(64, level="side")["test"] > stages.xs(32, level="side")["test"]).all()
+    assert stages.loc[("mouth", 64), "test"] == one.set_index("area").loc["mouth", "accuracy"]
 
 
 def test_every_pair_of_areas_is_compared(folder: Path) -> None:

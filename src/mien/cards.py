@@ -129,7 +129,8 @@ def _trade_off(entry: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "| strength | accuracy | macro recall | emotions said |"
     yield "|---|---|---|---|"
-    for row in trade["validation"]:
+    shipped = {"strength": f"{trade['strength']} and every emotion said: shipped"} | trade.get("shipped", {})
+    for row in [*trade["validation"], *([shipped] if "shipped" in trade else [])]:
         yield (
             f"| {row['strength']} | {row['accuracy']:.2%} | {row['macro_recall']:.2%} | {row['emotions_said']:.0f} |"
         )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from mien import metrics
+from mien.adjustment import prior_bias, say_every
 from mien.authenticity_fit import fit_temperature, folds_of
 from mien.fusion import RULES, Fusion, FusionRule, areas_within, blanked_name
 from mien.metrics import softmax
@@ -152,7 +153,8 @@ class _Choice:
 
 def _choose(target: Area, blanked: bool, largest: str, views: Views, labels: Labels, folds: int) -> _Choice:
     fused = {rule: cross_fit(rule, largest, views, labels, folds) for rule in RULES}
-    lean = _lean_of(labels)
+    shares = (np.bincount(labels, minlength=N_EMOTIONS) + 1) / (len(labels) + N_EMOTIONS)
+    lean = prior_bias(shares, 1.0)
     rows = [
         _score(target, blanked, rule, strength, fused[rule] + strength * lean, fused["largest"], labels)
         for rule in RULES
@@ -162,14 +164,12 @@ def _choose(target: Area, blanked: bool, largest: str, views: Views, labels: Lab
     best = max((row for row in rows if row.accuracy >= floor), key=lambda row: round(row.macro_recall, 6))
     scores = [replace(row, chosen=row is best) for row in rows if row.strength == 0 or row is best]
     fitted = fit_rule(best.rule, largest, views, labels)
-    leaning = FusionRule(fitted.rule, fitted.matrices, np.round(fitted.bias + best.strength * lean, 6))
-    return _Choice(leaning, scores, (fused[best.rule] + best.strength * lean).astype(np.float32))
-
-
-def _lean_of(labels: Labels) -> Float64:
-    """Logit adjustment (Menon et al. 2021) of strength 1: minus the log share of each emotion, float64 [8], mean 0."""
-    shares = (np.bincount(labels, minlength=N_EMOTIONS) + 1) / (len(labels) + N_EMOTIONS)
-    return np.asarray(-np.log(shares) + np.log(shares).mean(), np.float64)
+    bias = best.strength * lean
+    bias = bias + say_every(fused[best.rule] + bias, labels)
+    if best.rule == "largest" and bias.any():
+        bias = np.zeros(N_EMOTIONS)  # the area's own answer, which says every emotion by its own bias
+    leaning = FusionRule(fitted.rule, fitted.matrices, np.round(fitted.bias + bias, 6))
+    return _Choice(leaning, scores, (fused[best.rule] + bias).astype(np.float32))
 
 
 def fit_fusion(logits: Mapping[Area, Float32], labels: Labels, folds: int = 5) -> FusionFit:

@@ -182,6 +182,26 @@ def load_stage(folder: Path | str, side: int) -> Trained:
     return Trained(folder, replace(config, stages=stages), network.eval(), side)
 
 
+def stages_kept(folder: Path | str) -> list[Trained]:
+    """A finished training at the end of each of its stages, the last one last.
+
+    Raises:
+        ModelError: the training is not finished.
+    """
+    last, sides = load(folder), []
+    for _, side in last.config.stages[:-1]:
+        if side not in sides and (last.folder / stage_file(side)).is_file():
+            sides.append(side)
+    return [*(load_stage(folder, side) for side in sides), last]
+
+
+def watched_accuracy(trained: Trained) -> float:
+    """Accuracy on the watched split at the end of a training, or of the stage where it was taken; from its curve."""
+    with (trained.folder / "curve.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))[: len(epochs_of(trained.config.stages))]
+    return float(rows[-1][f"{trained.config.select_on}_accuracy"])
+
+
 def load(folder: Path | str) -> Trained:
     """A finished training from its run folder; ``FOLDER@32`` is the same at the end of its stage at 32 pixels.
 

@@ -44,7 +44,8 @@ class Evidence:
         cache: its faces.
         runs: one row a planned training: run, role, network, area (empty: all seven), spec, seed, stages,
             finished, epochs, epochs_planned, core_seconds.
-        predictions: PredictionTables of the finished runs, with the columns ``run`` and ``role`` added.
+        predictions: PredictionTables of the finished runs at the end of each stage, with the columns ``run``, ``role``,
+            ``side`` (pixels of the stage) and ``chosen`` (the stage that was best on the watched split) added.
         curves: curve.csv of every begun run, with the column ``run`` added.
         class_maps: None until the visualisation network is trained.
         embedding: float32 [N, 2], t-SNE of ``class_maps.features``; None without them.
@@ -71,6 +72,10 @@ class Evidence:
 
     def role(self, role: str, split: str = "test", selection: str = "published") -> pd.DataFrame:
         """Predictions of one role on one split, faces of the ``published`` or the ``majority`` selection."""
+        return self.every_stage(role, split, selection).query("chosen")
+
+    def every_stage(self, role: str, split: str = "test", selection: str = "published") -> pd.DataFrame:
+        """As :meth:`role`, at the end of every stage instead of the chosen one only."""
         table = self.predictions
         return table[(table["role"] == role) & (table["split"] == split) & table[selection].to_numpy(bool)]
 

@@ -98,6 +98,7 @@ def _accuracy(measured: Sequence[Measured], setting: Setting, folder: Path) -> S
         exhibits += [
             accuracy_tables.accuracy_table(m.evidence, m.areas, m.majority, setting.best_run),
             accuracy_tables.pairs_table(m.evidence, m.areas),
+            accuracy_tables.stages_table(m.evidence),
             accuracy_tables.recall_table(m.evidence, m.areas),
         ]
     return Section("comparison", "Table 6: the seven areas compared", (), tuple(exhibits))

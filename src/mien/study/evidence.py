@@ -40,7 +40,7 @@ def _table(data: DataSet, run: PlannedRun) -> pd.DataFrame:
 
 def _no_predictions() -> pd.DataFrame:
     words = ("sample_id", "split", "area", "seed", "label", "run", "role", "trained_spec")
-    kinds: dict[str, Any] = {**dict.fromkeys(words, object), "published": bool, "majority": bool}
+    kinds: dict[str, Any] = {**dict.fromkeys(words, object), "published": bool, "majority": bool, "chosen": bool}
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
 

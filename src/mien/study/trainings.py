@@ -34,7 +34,7 @@ from mien.networks import DenseNetBC
 from mien.report.faces import sample_face
 from mien.report.inputs import ClassMaps
 from mien.study.steps import replacing
-from mien.train import TrainConfig, load, parts_of, predict, train
+from mien.train import TrainConfig, load, parts_of, predict, stages_kept, train, watched_accuracy
 from mien.types import Area, Float32, Split, hash_of
 
 PREDICTED_SPLITS: tuple[Split, ...] = ("validation", "test")
@@ -124,7 +124,7 @@ class DataSet:
         weights = self.folder(config) / "model.safetensors"
         if not weights.is_file():
             return "untrained"
-        return hash_of([self.key, _sha256(weights, weights.stat().st_mtime_ns)])
+        return hash_of([self.key, _sha256(weights, weights.stat().st_mtime_ns), "every stage"])
 
 
 def faces_of(index: pd.DataFrame) -> pd.DataFrame:
@@ -194,18 +194,21 @@ def finish(data: DataSet, config: TrainConfig, progress: Callable[[str], None]) 
 
 
 def write_predictions(data: DataSet, config: TrainConfig) -> None:
-    """PredictionTable of validation and test, at the side the training ended with; plain, without mirror images.
+    """PredictionTable of validation and test at the end of every stage; plain, without mirror images.
 
-    Every area that the network answers for. The published test protocol is one centre crop. bf16 autocast, as in
-    training. Faces of both selections.
+    Every area that the network answers for, faces of both selections. The published test protocol is one centre crop.
+    bf16 autocast, as in training. Two more columns: ``side``, pixels of the stage; ``chosen``, True for the stage that
+    was best on the watched split (of equals the last), which is the one that is reported.
     """
-    trained, tables, spec = load(data.folder(config)), [], config.final_spec
-    for split, area in product(PREDICTED_SPLITS, config.areas):
-        rows = data.cache.rows(split, "any")
+    stages, tables = stages_kept(data.folder(config)), []
+    best = max(reversed(stages), key=watched_accuracy)
+    for trained, split, area in product(stages, PREDICTED_SPLITS, config.areas):
+        rows, spec = data.cache.rows(split, "any"), trained.config.final_spec
         crops = torch.from_numpy(crops_of(data.cache, rows, area, spec))
         parts = parts_of([area]).expand(len(rows), 3)
         logits = predict(trained.network, crops, parts).numpy() if len(rows) else np.zeros((0, 8), np.float32)
-        tables.append(table_of(data.cache, rows, area, spec, logits, config.network, config.seed))
+        table = table_of(data.cache, rows, area, spec, logits, config.network, config.seed)
+        tables.append(table.assign(side=spec.size, chosen=trained is best))
     with replacing(data.predictions_file(config)) as scratch:
         pd.concat(tables, ignore_index=True).to_parquet(scratch, index=False)
 

@@ -1,0 +1,49 @@
+"""Logit adjustment: rare emotions are said, at the least cost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders_trust import PRIOR, simulate
+from mien.adjustment import prior_bias, say_every
+from mien.types import Area
+
+
+def said(logits: np.ndarray) -> np.ndarray:
+    return np.bincount(logits.argmax(axis=1), minlength=8)
+
+
+def test_every_emotion_is_said_as_often_as_asked_and_hardly_more() -> None:
+    logits, labels = simulate(3000, 1)
+    z, counts = logits[Area.NOSE], np.bincount(labels, minlength=8)
+    assert said(z)[-1] == 0, "without it contempt is never said"
+    bias = say_every(z, labels, 0.3)
+    assert (said(z + bias) >= np.ceil(0.3 * counts)).all()
+    raised = bias > 0
+    assert raised.any()
+    assert (said(z + bias)[raised] <= np.ceil(0.3 * counts)[raised] + 3).all()
+    before, after = ((z + b).argmax(axis=1) == labels for b in (0, bias))
+    assert before.mean() - after.mean() < 0.01
+
+
+def test_emotions_that_are_said_already_are_left_alone() -> None:
+    labels = np.tile(np.arange(8), 20)
+    assert not say_every(5.0 * np.eye(8)[labels], labels).any()
+
+
+@given(st.integers(0, 2**31))
+def test_an_emotion_that_is_no_label_is_not_asked_for(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 7, 40)
+    assert say_every(generator.normal(size=(40, 8)), labels)[7] == 0
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+def test_the_prior_is_taken_off_as_strongly_as_asked(strength: float) -> None:
+    bias = prior_bias(PRIOR / PRIOR.sum(), strength)
+    assert bias.mean() == pytest.approx(0)
+    left = np.log(PRIOR) + bias
+    assert np.ptp(left) == pytest.approx((1 - strength) * np.ptp(np.log(PRIOR)))
