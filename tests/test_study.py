@@ -23,6 +23,7 @@ from mien.areas import cut, frame_of
 from mien.cache import FaceCache
 from mien.cli import main
 from mien.errors import DatasetError, UsageError
+from mien.evaluate import labels_of, logits_of
 from mien.study import PRESETS, Study, StudyConfig, cpu_configs
 from mien.study.cost import Speeds, core_seconds_spent
 from mien.study.plan import (
@@ -36,7 +37,7 @@ from mien.study.plan import (
     quick_runs,
 )
 from mien.study.steps import Step, StepLog, do_all, replacing
-from mien.study.trainings import DataSet, claimed, faces_hash, faces_of, runs_folder
+from mien.study.trainings import DataSet, claimed, faces_hash, faces_of, finish, runs_folder, write_predictions
 from mien.train import TrainConfig, epochs_of, paper_config
 from mien.types import AREAS, EMOTIONS, Area
 
@@ -374,6 +375,22 @@ def test_speeds_come_from_finished_epochs_where_there_are_any(
     assert core_seconds_spent(folder) == 38.0
     pd.DataFrame(rows).to_csv(folder / "curve.csv", index=False)
     assert core_seconds_spent(folder) == 4 * 38.0
+
+
+def test_every_stage_is_predicted_and_the_watched_split_chooses_one(cache: Path, tmp_path: Path) -> None:
+    data = DataSet.of_cache(FaceCache.open(cache), tmp_path)
+    config = TrainConfig(area="mouth", stages=((1.0, 32), (1.0, 16)), batch=16, limit=48)
+    assert finish(data, config, silent)
+    write_predictions(data, config)
+    table = pd.read_parquet(data.predictions_file(config))
+    assert set(table["side"]) == {16, 32}
+    assert table.loc[table["chosen"], "side"].nunique() == 1
+    curve = pd.read_csv(data.folder(config) / "curve.csv").set_index("side")["validation_accuracy"]
+    best = curve[curve == curve.max()].index[-1]
+    assert set(table.loc[table["chosen"], "side"]) == {best}
+    of_best = table[(table["side"] == best) & (table["split"] == "validation") & table["published"]]
+    right = (logits_of(of_best).argmax(axis=1) == labels_of(of_best)).mean()
+    assert right == pytest.approx(curve.max(), abs=1e-3)
 
 
 # --- killed and resumed --------------------------------------------------------------------------------------------
