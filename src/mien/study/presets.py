@@ -46,8 +46,8 @@ PRESETS: dict[str, Preset] = {
             "cpu", cpu_runs, "validation", False,
             "What two cores can carry: most epochs at 32 pixels, ending at the published 64 pixels; three seeds for "
             "the seven areas, one seed for the visualisation network; the comparison of crops at one seed on one short "
-            "schedule, one any-area network a way of cutting. The validation split chooses the stage (side of the crops) that "
-            "is reported; the test set chooses nothing. Numbers are means over seeds.",
+            "schedule, one any-area network a way of cutting. The validation split chooses the stage (side of the "
+            "crops) that is reported; the test set chooses nothing. Numbers are means over seeds.",
         ),
         Preset(
             "quick", quick_runs, "validation", False,
