@@ -57,12 +57,15 @@ class TrustFit:
         interval; ``n`` answers on the fitting split, ``n_right`` of them right.
 
         Args:
-            fused: of the answers fused from all areas within ``area``, instead of the area's own network.
+            fused: of the answers fused from all areas within ``area``, instead of the area's own network; the same
+                where the rule is ``largest``.
         """
         low, high = self.pooled.interval()
         rows, names = [], list(self.sources)
         for area in AREAS:
             name = f"fused_{area.value}" if fused else area.value
+            if fused and area in self.fusion.fusion.rules and name not in names:
+                name = area.value  # the rule is the area's own answer
             if name not in names:
                 continue
             s = names.index(name)

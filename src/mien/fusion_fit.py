@@ -21,10 +21,10 @@ Views = Mapping[str, Float32]
 """Logits float32 [N, 8] by name of the view (see ``fusion.views_within``)."""
 FUSABLE = tuple(area for area in AREAS if len(area.parts) > 1)
 """With one visible part there is one area, and nothing to fuse."""
-ACCURACY_COST = 0.005
-"""Share of validation accuracy that a rule may give up for macro recall: as the networks' logit adjustment does."""
+ACCURACY_COST = 0.003
+"""Share of validation accuracy that the chosen rule may give up for macro recall, as the networks may."""
 STRENGTHS = tuple(round(0.1 * step, 1) for step in range(9))
-"""Strengths of logit adjustment that are tried for every rule."""
+"""Strengths of logit adjustment that are tried for the chosen rule."""
 _STACKING_RIDGE = 30.0
 
 
@@ -153,31 +153,35 @@ class _Choice:
 
 def _choose(target: Area, blanked: bool, largest: str, views: Views, labels: Labels, folds: int) -> _Choice:
     fused = {rule: cross_fit(rule, largest, views, labels, folds) for rule in RULES}
+    plain = {r: _score(target, blanked, r, 0.0, fused[r], fused["largest"], labels) for r in RULES}
+    able = [row for row in plain.values() if row.accuracy >= plain["largest"].accuracy]
+    best = min(able, key=lambda row: round(row.log_loss, 6))
+    if best.rule == "largest":
+        scores = [replace(row, chosen=row is best) for row in plain.values()]
+        return _Choice(fit_rule("largest", largest, views, labels), scores, fused["largest"])
     shares = (np.bincount(labels, minlength=N_EMOTIONS) + 1) / (len(labels) + N_EMOTIONS)
-    lean = prior_bias(shares, 1.0)
-    rows = [
-        _score(target, blanked, rule, strength, fused[rule] + strength * lean, fused["largest"], labels)
-        for rule in RULES
-        for strength in (STRENGTHS if rule != "largest" else (0.0,))
-    ]
-    floor = max(row.accuracy for row in rows) - ACCURACY_COST
-    best = max((row for row in rows if row.accuracy >= floor), key=lambda row: round(row.macro_recall, 6))
-    scores = [replace(row, chosen=row is best) for row in rows if row.strength == 0 or row is best]
+    leaning = [best]
+    for strength in STRENGTHS[1:]:
+        z = fused[best.rule] + prior_bias(shares, strength)
+        leaning.append(_score(target, blanked, best.rule, strength, z, fused["largest"], labels))
+    floor = max(plain["largest"].accuracy, max(row.accuracy for row in leaning) - ACCURACY_COST)
+    chosen = max((row for row in leaning if row.accuracy >= floor), key=lambda row: round(row.macro_recall, 6))
+    bias = prior_bias(shares, chosen.strength)
+    bias += say_every(fused[best.rule] + bias, labels)
     fitted = fit_rule(best.rule, largest, views, labels)
-    bias = best.strength * lean
-    bias = bias + say_every(fused[best.rule] + bias, labels)
-    if best.rule == "largest" and bias.any():
-        bias = np.zeros(N_EMOTIONS)  # the area's own answer, which says every emotion by its own bias
-    leaning = FusionRule(fitted.rule, fitted.matrices, np.round(fitted.bias + bias, 6))
-    return _Choice(leaning, scores, (fused[best.rule] + bias).astype(np.float32))
+    rule = FusionRule(fitted.rule, fitted.matrices, np.round(fitted.bias + bias, 6))
+    others = [row for row in plain.values() if row is not best]
+    scores = [*others, *([best] if chosen is not best else []), replace(chosen, chosen=True)]
+    return _Choice(rule, scores, (fused[best.rule] + bias).astype(np.float32))
 
 
 def fit_fusion(logits: Mapping[Area, Float32], labels: Labels, folds: int = 5) -> FusionFit:
     """Compare every rule for every set of two or three visible parts, and fit the best.
 
-    Every rule is also tried with logit adjustment of several strengths, since fitting undoes the networks' own. Among
-    those whose cross-validated accuracy is within ``ACCURACY_COST`` of the best, the one with the highest macro recall
-    is chosen; of equals the simpler (earlier in ``fusion.RULES``).
+    In cross-validation: of the rules that are right at least as often as ``largest``, the one with the lowest log loss;
+    of equals the simpler (earlier in ``fusion.RULES``). Fitting undoes the networks' own logit adjustment, so the
+    chosen rule gets one of its own: the strength with the highest macro recall that costs at most ``ACCURACY_COST`` and
+    does not fall below ``largest``; then emotions that are said too seldom are raised (``adjustment.say_every``).
 
     Args:
         logits: float32 [N, 8] of every area there is; sets of parts whose areas are not all there are left out.

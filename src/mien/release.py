@@ -46,7 +46,7 @@ class ReleaseConfig:
 
     precision: Precision = "int8"
     flip: bool = True
-    accuracy_cost: float = 0.005
+    accuracy_cost: float = 0.003
 
 
 def export(trained: Trained, path: Path, precision: Precision, cache: FaceCache) -> str:

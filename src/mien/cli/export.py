@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("int8", "fp16", "fp32"), default="int8", help="of the area networks")
     parser.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
     parser.add_argument(
-        "--accuracy-cost", type=float, default=0.005, metavar="SHARE",
-        help="validation accuracy that may be given up for macro recall (default 0.005)",
+        "--accuracy-cost", type=float, default=0.003, metavar="SHARE",
+        help="validation accuracy that may be given up for macro recall (default 0.003)",
     )  # fmt: skip
 
 
