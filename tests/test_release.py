@@ -17,7 +17,7 @@ from mien import release
 from mien.cache import FaceCache
 from mien.cards import write_cards
 from mien.errors import ModelError, TableError
-from mien.evaluate import crops_of, predict, summaries
+from mien.evaluate import crops_of, predict, predict_visualisation, summaries
 from mien.inference import Models
 from mien.train import TrainConfig, Trained, forward, load, parts_of, train
 from mien.types import AREAS, EMOTIONS, Area
@@ -147,6 +147,23 @@ def test_cards_say_what_was_measured_and_refuse_another_model(cache: FaceCache, 
     evaluation["models"] = {"mouth": "of another"}
     with pytest.raises(TableError, match="not of this folder"):
         write_cards(models, evaluation, tmp_path)
+
+
+def test_the_visualisation_network_has_its_card(cache: FaceCache, folder: Path, tmp_path: Path) -> None:
+    models = Models(folder, "anyarea")
+    seen = predict_visualisation(cache, models, "test", "any")
+    assert set(seen["network"]) == {"densenet"}
+    evaluation = {
+        "command": "mien evaluate --cache there", "dataset": "drawn", "split": "test",
+        "areas": summaries(predict(cache, models, "test", models.areas, selection="any")),
+        "models": {a.value: models.entry(a).sha256[:12] for a in models.areas},
+        "visualisation": summaries(seen)["whole_face"],
+    }  # fmt: skip
+    with pytest.raises(TableError, match="visualisation network"):
+        write_cards(models, evaluation, tmp_path)
+    evaluation["models"]["visualisation"] = models.visualisation.sha256[:12]
+    card = next(path for path in write_cards(models, evaluation, tmp_path) if path.name == "densenet-whole_face.md")
+    assert f"{evaluation['visualisation']['published']['accuracy']['value']:.2%}" in card.read_text()
 
 
 def test_a_run_without_weights_cannot_be_loaded(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from mien.errors import TableError
 from mien.inference import Models
-from mien.types import EMOTIONS, Area
+from mien.types import EMOTIONS, Area, CropSpec, UInt8
 
 LATENCY_RUNS = 60
 _NETWORK_WORDS = {
@@ -24,19 +25,55 @@ _NETWORK_WORDS = {
 
 def latency(models: Models, area: Area) -> float:
     """Median milliseconds of one crop (and its mirror image where the entry says so), measured now on this machine."""
-    side = models.entry(area).spec.size
-    crop = np.random.default_rng(0).integers(1, 255, (1, side, side)).astype(np.uint8)
-    models.logits(area, crop)
+    crop = _noise(models.entry(area).spec.size)
+    return _median_ms(lambda: models.logits(area, crop))
+
+
+def visualisation_latency(models: Models) -> float:
+    """Median milliseconds of one crop through the visualisation network, measured now on this machine."""
+    crop = _noise(models.visualisation.spec.size)
+    return _median_ms(lambda: models.class_maps(crop))
+
+
+def _noise(side: int) -> UInt8:
+    return np.random.default_rng(0).integers(1, 255, (1, side, side)).astype(np.uint8)
+
+
+def _median_ms(run: Callable[[], object]) -> float:
+    run()
     times = []
     for _ in range(LATENCY_RUNS):
         start = time.perf_counter()
-        models.logits(area, crop)
+        run()
         times.append(time.perf_counter() - start)
     return float(np.median(times) * 1e3)
 
 
+@dataclass(frozen=True)
+class _Card:
+    """What one card is made from.
+
+    Attributes:
+        name: network and area; of the file too.
+        network: vgg, anyarea or densenet.
+        area: what it sees.
+        entry: of the manifest.
+        megabytes: of the file.
+        milliseconds: latency.
+        measures: by selection, see ``evaluate.summary``.
+    """
+
+    name: str
+    network: str
+    area: Area
+    entry: Mapping[str, Any]
+    megabytes: float
+    milliseconds: float
+    measures: Mapping[str, Any]
+
+
 def write_cards(models: Models, evaluation: Mapping[str, Any], out: Path) -> list[Path]:
-    """One Markdown card an area network of ``models.network``.
+    """One Markdown card an area network of ``models.network``, and one of the visualisation network if it was measured.
 
     Args:
         models: the folder and network.
@@ -51,33 +88,46 @@ def write_cards(models: Models, evaluation: Mapping[str, Any], out: Path) -> lis
     """
     out.mkdir(parents=True, exist_ok=True)
     written = []
-    for area in models.areas:
-        if evaluation["models"].get(area.value) != models.entry(area).sha256[:12]:
-            raise TableError(f"the evaluation is not of this folder's {models.network} network for {area.value}")
-        path = out / f"{models.network}-{area.value}.md"
-        path.write_text("\n".join(_card(models, area, evaluation)) + "\n")
-        written.append(path)
+    for card in _cards(models, evaluation):
+        written.append(out / f"{card.name}.md")
+        written[-1].write_text("\n".join(_lines(card, models.manifest["dataset"], evaluation)) + "\n")
     return written
 
 
-def _card(models: Models, area: Area, evaluation: Mapping[str, Any]) -> Iterator[str]:
-    entry = models.manifest["networks"][models.network][area.value]
-    file = models.folder / entry["file"]
-    yield f"# {models.network}: {area.words}"
+def _cards(models: Models, evaluation: Mapping[str, Any]) -> Iterator[_Card]:
+    def megabytes(entry: Mapping[str, Any]) -> float:
+        return (models.folder / str(entry["file"])).stat().st_size / 1e6
+
+    for area in models.areas:
+        if evaluation["models"].get(area.value) != models.entry(area).sha256[:12]:
+            raise TableError(f"the evaluation is not of this folder's {models.network} network for {area.value}")
+        entry = models.manifest["networks"][models.network][area.value]
+        name, measures = f"{models.network}-{area.value}", evaluation["areas"][area.value]
+        yield _Card(name, models.network, area, entry, megabytes(entry), latency(models, area), measures)
+    if "visualisation" in evaluation:
+        if evaluation["models"].get("visualisation") != models.visualisation.sha256[:12]:
+            raise TableError("the evaluation is not of this folder's visualisation network")
+        entry, area = models.manifest["visualisation"], Area.WHOLE_FACE
+        milliseconds, measures = visualisation_latency(models), evaluation["visualisation"]
+        yield _Card("densenet-whole_face", "densenet", area, entry, megabytes(entry), milliseconds, measures)
+
+
+def _lines(card: _Card, dataset: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
+    entry, side = card.entry, CropSpec.from_key(card.entry["spec"]).size
+    yield f"# {card.network}: {card.area.words}"
     yield ""
     yield "Made by `mien cards`; every number was measured by the command beside it."
     yield ""
-    yield f"- **Network**: {_NETWORK_WORDS[models.network]}"
-    side = models.entry(area).spec.size
+    yield f"- **Network**: {_NETWORK_WORDS[card.network]}"
     yield f"- **Crop**: `{entry['spec']}`; uint8 [N, {side}, {side}], 0 is not visible; normalisation is in the graph"
-    size = f"{file.stat().st_size / 1e6:.1f} MB"
+    size = f"{card.megabytes:.1f} MB"
     yield f"- **File**: `{entry['file']}`, {entry['precision']}, {size}, SHA-256 `{entry['sha256'][:16]}`"
     mirror = "crop and mirror image averaged" if entry["flip"] else "one pass"
-    yield f"- **Latency**: {latency(models, area):.1f} ms a face here ({mirror}; median of {LATENCY_RUNS}, batch 1)"
-    yield f"- **Data**: {models.manifest['dataset']}, the paper's selection; a validation split chose everything"
+    yield f"- **Latency**: {card.milliseconds:.1f} ms a face here ({mirror}; median of {LATENCY_RUNS}, batch 1)"
+    yield f"- **Data**: {dataset}, the paper's selection; a validation split chose everything"
     yield f"- **Training**: run `{entry['run']}`, commit `{entry.get('commit', 'unknown')}`"
     yield from _training(entry)
-    yield from _measures(evaluation, area)
+    yield from _measures(card, evaluation)
     yield from _trade_off(entry)
     yield from _limits()
 
@@ -98,7 +148,7 @@ def _training(entry: Mapping[str, Any]) -> Iterator[str]:
             yield "| " + " | ".join(str(v) for v in row.values()) + " |"
 
 
-def _measures(evaluation: Mapping[str, Any], area: Area) -> Iterator[str]:
+def _measures(card: _Card, evaluation: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"## Measured on {evaluation['dataset']}, {evaluation['split']} split"
     yield ""
@@ -106,7 +156,7 @@ def _measures(evaluation: Mapping[str, Any], area: Area) -> Iterator[str]:
     yield ""
     yield "| selection | n | accuracy | 95% interval | macro recall | ECE (15 bins) | Brier |"
     yield "|---|---|---|---|---|---|---|"
-    for selection, row in evaluation["areas"][area.value].items():
+    for selection, row in card.measures.items():
         a = row["accuracy"]
         yield (
             f"| {selection} | {row['n']} | {a['value']:.2%} | {a['low']:.2%} to {a['high']:.2%} "
@@ -116,7 +166,7 @@ def _measures(evaluation: Mapping[str, Any], area: Area) -> Iterator[str]:
     yield "| emotion | recall (paper's selection) | 95% interval | n |"
     yield "|---|---|---|---|"
     for emotion in EMOTIONS:
-        r = evaluation["areas"][area.value]["published"]["recall"][emotion.value]
+        r = card.measures["published"]["recall"][emotion.value]
         yield f"| {emotion.value} | {r['value']:.1%} | {r['low']:.1%} to {r['high']:.1%} | {r['n']} |"
 
 

@@ -78,6 +78,19 @@ def predict(
     return pd.concat(tables, ignore_index=True)
 
 
+def predict_visualisation(
+    cache: FaceCache, models: Models, split: Split, selection: SelectionName = "published"
+) -> pd.DataFrame:
+    """PredictionTable of the visualisation network (whole face) on one split of a cache.
+
+    Raises:
+        ModelError: this folder has none.
+    """
+    rows, spec = cache.rows(split, selection), models.visualisation.spec
+    logits, _, _ = models.class_maps(crops_of(cache, rows, Area.WHOLE_FACE, spec))
+    return table_of(cache, rows, Area.WHOLE_FACE, spec, logits, "densenet", -1)
+
+
 def logits_of(table: pd.DataFrame) -> Float32:
     """float32 [N, 8] from a PredictionTable."""
     return table[list(LOGIT_COLUMNS)].to_numpy(np.float32)

@@ -14,7 +14,7 @@ import pandas as pd
 from mien.authenticity import Calibration
 from mien.cache import FaceCache
 from mien.errors import UsageError
-from mien.evaluate import predict, summaries
+from mien.evaluate import predict, predict_visualisation, summaries
 from mien.fusion import Fusion
 from mien.inference import Models
 from mien.predictions import fused_table
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, help="models folder (default: the shipped ones)")
     parser.add_argument("--network", help="vgg or anyarea (default: the folder's default)")
     parser.add_argument("--split", choices=SPLITS, default="test")
+    parser.add_argument("--no-visualisation", action="store_true", help="leave the visualisation network out")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the JSON to this file")
     parser.add_argument(
@@ -50,14 +51,20 @@ def run(args: argparse.Namespace) -> int:
     cache = FaceCache.open(args.cache) if args.cache else _prepared(args.data)
     models = Models(args.models, args.network)
     table = predict(cache, models, args.split, models.areas, lambda text: print(text, file=sys.stderr), "any")
+    repeated = set(cache.index.loc[cache.repeated, "id"])
     result = {
         "command": "mien " + " ".join(sys.argv[1:]),
         "dataset": models.manifest["dataset"],
         "split": args.split,
         "network": models.network,
         "models": {a.value: models.entry(a).sha256[:12] for a in models.areas},
-        **_measured(table, models, set(cache.index.loc[cache.repeated, "id"])),
+        **_measured(table, models, repeated),
     }
+    if "visualisation" in models.manifest and not args.no_visualisation:
+        print("visualisation network", file=sys.stderr)
+        seen = predict_visualisation(cache, models, args.split, "any")
+        result["models"]["visualisation"] = models.visualisation.sha256[:12]
+        result["visualisation"] = summaries(seen, None, repeated)["whole_face"]
     text = json.dumps(result, indent=1)
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -114,10 +121,13 @@ def _measured(table: pd.DataFrame, models: Models, repeated: set[str]) -> dict[s
 
 def _table(result: dict[str, Any]) -> str:
     lines = [f"{'area':<16}{'selection':<11}{'n':>6}{'accuracy':>10}{'95% interval':>18}{'macro recall':>14}{'ECE':>8}"]
-    for kind, title in (("areas", ""), ("fused", "answers fused from all areas within:")):
-        lines += [title] if title and kind in result else []
+    kinds = [("", result["areas"]), ("answers fused from all areas within:", result.get("fused", {}))]
+    if "visualisation" in result:
+        kinds.append(("visualisation network, not calibrated:", {"whole_face": result["visualisation"]}))
+    for title, found in kinds:
+        lines += [title] if title and found else []
         for area in AREAS:
-            for selection, row in result.get(kind, {}).get(area.value, {}).items():
+            for selection, row in found.get(area.value, {}).items():
                 value = row["accuracy"]
                 interval = f"{value['low']:.2%} - {value['high']:.2%}"
                 lines.append(
