@@ -197,9 +197,10 @@ def write_predictions(data: DataSet, config: TrainConfig) -> None:
     """PredictionTable of validation and test at the end of every stage; plain, without mirror images.
 
     Every area that the network answers for, faces of both selections. Of the any-area network, which only compares
-    crops, the chosen stage on test: the rest would be most of the work and is shown nowhere. The published test protocol
-    is one centre crop. bf16 autocast, as in training. Two more columns: ``side``, pixels of the stage; ``chosen``, True
-    for the stage that was best on the watched split (of equals the last), which is the one that is reported.
+    crops, the chosen stage on test: the rest would be most of the work and is shown nowhere. The published test
+    protocol is one centre crop. bf16 autocast, as in training. Two more columns: ``side``, pixels of the stage;
+    ``chosen``, True for the stage that was best on the watched split (of equals the last), which is the one that is
+    reported.
     """
     stages, tables = stages_kept(data.folder(config)), []
     best = max(reversed(stages), key=watched_accuracy)
