@@ -149,7 +149,10 @@ def test_cards_say_what_was_measured_and_refuse_another_model(cache: FaceCache, 
         write_cards(models, evaluation, tmp_path)
 
 
-def test_the_visualisation_network_has_its_card(cache: FaceCache, folder: Path, tmp_path: Path) -> None:
+def test_the_visualisation_network_has_its_card(
+    cache: FaceCache, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.cards.LATENCY_RUNS", 3)
     models = Models(folder, "anyarea")
     seen = predict_visualisation(cache, models, "test", "any")
     assert set(seen["network"]) == {"densenet"}
