@@ -471,7 +471,8 @@ def studied(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 EXPECTED = (
     "table-findings", "table-findings-drawn", "table-1-ferplus", "table-2-rafdb", "table-3-expw", "table-3b-drawn",
     "table-4-drawn", "fig-4-drawn", "table-5-drawn", "fig-a-accuracy", "table-6-drawn", "table-6b-drawn",
-    "table-6e-drawn", "table-6c-drawn", "fig-5-confusion-drawn", "fig-5-tsne-drawn", "fig-6-drawn", "fig-7-drawn", "table-7-drawn",
+    "table-6e-drawn",
+    "table-6c-drawn", "fig-5-confusion-drawn", "fig-5-tsne-drawn", "fig-6-drawn", "fig-7-drawn", "table-7-drawn",
     "fig-e-drawn", "table-7b-drawn", "fig-f-drawn", "table-8-drawn", "fig-g-drawn", "table-8b-drawn", "table-8c-drawn",
     "table-6d-drawn", "fig-b-drawn", "fig-c-drawn", "table-b-drawn", "table-runs-drawn", "fig-d-curves-drawn",
 )  # fmt: skip
