@@ -23,8 +23,11 @@ LEAST_FACES = 8
 
 
 def evidence_of(data: DataSet, runs: Sequence[PlannedRun], scratch: Path) -> Evidence:
-    """Everything the report needs of one data set; slow parts are kept in ``scratch``."""
-    tables = [_table(data, run) for run in runs if data.finished(run.config)]
+    """Everything the report needs of one data set; slow parts are kept in ``scratch``.
+
+    A training that another process finished since the predictions were made waits for the next report.
+    """
+    tables = [_table(data, run) for run in runs if data.predictions_file(run.config).is_file()]
     predictions = pd.concat(tables, ignore_index=True) if tables else _no_predictions()
     maps = _class_maps(data, runs)
     return Evidence(
@@ -73,7 +76,7 @@ def curves_frame(data: DataSet, runs: Sequence[PlannedRun]) -> pd.DataFrame:
 
 def visualisation_of(data: DataSet, runs: Sequence[PlannedRun]) -> TrainConfig | None:
     """Of the finished visualisation trainings the one that ended with the largest crops; the first of equals."""
-    finished = [r.config for r in runs if r.role == "visualisation" and data.finished(r.config)]
+    finished = [r.config for r in runs if r.role == "visualisation" and data.class_maps_file(r.config).is_file()]
     return max(finished, key=lambda config: config.stages[-1][1]) if finished else None
 
 
