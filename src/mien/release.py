@@ -6,7 +6,6 @@ bias on validation, write ``manifest.json``. Nothing here reads the test split.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import tempfile
@@ -25,7 +24,7 @@ from mien.checkout import commit
 from mien.evaluate import crops_of, labels_of, logits_of, predict
 from mien.inference import Models
 from mien.networks import to_onnx
-from mien.train import Trained, epochs_of
+from mien.train import Trained
 from mien.types import AREAS, EMOTIONS, PARTS, Area, CropSpec, Float32, Float64
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -256,20 +255,13 @@ def _add(
         "file": name, "sha256": digest, "spec": trained.config.final_spec.key, "precision": precision,
         "flip": config.flip and network != "densenet", "logit_bias": [0.0] * len(EMOTIONS),
         "run": trained.name, "commit": commit() or "unknown", "training": trained.config.to_dict(),
-        "curve": read_curve(trained),
+        "curve": trained.curve,
     }  # fmt: skip
     if network == "densenet":
         manifest["visualisation"] = entry
         return
     manifest["networks"].setdefault(network, {}).update({area.value: dict(entry) for area in trained.config.areas})
     manifest["default"] = network
-
-
-def read_curve(trained: Trained) -> list[dict[str, str]]:
-    """The rows of a run's curve.csv, one an epoch, up to where it was taken; empty where there is none."""
-    file = trained.folder / "curve.csv"
-    rows = list(csv.DictReader(file.read_text().splitlines())) if file.is_file() else []
-    return rows[: len(epochs_of(trained.config.stages))]
 
 
 def _adjust(

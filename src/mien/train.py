@@ -158,6 +158,13 @@ class Trained:
         """Name of the run, ``RUN@32`` where an earlier stage was taken."""
         return f"{self.folder.name}@{self.stage}" if self.stage else self.folder.name
 
+    @property
+    def curve(self) -> list[dict[str, str]]:
+        """The rows of the run's curve.csv, one an epoch, up to where it was taken; empty where there is none."""
+        file = self.folder / "curve.csv"
+        rows = list(csv.DictReader(file.read_text().splitlines())) if file.is_file() else []
+        return rows[: len(epochs_of(self.config.stages))]
+
 
 def stage_file(side: int) -> str:
     """Where a run keeps its weights at the end of an earlier stage: ``stage-32.safetensors``."""
@@ -197,9 +204,7 @@ def stages_kept(folder: Path | str) -> list[Trained]:
 
 def watched_accuracy(trained: Trained) -> float:
     """Accuracy on the watched split at the end of a training, or of the stage where it was taken; from its curve."""
-    with (trained.folder / "curve.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))[: len(epochs_of(trained.config.stages))]
-    return float(rows[-1][f"{trained.config.select_on}_accuracy"])
+    return float(trained.curve[-1][f"{trained.config.select_on}_accuracy"])
 
 
 def load(folder: Path | str) -> Trained:

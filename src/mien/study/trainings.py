@@ -34,7 +34,7 @@ from mien.networks import DenseNetBC
 from mien.report.faces import sample_face
 from mien.report.inputs import ClassMaps
 from mien.study.steps import replacing
-from mien.train import TrainConfig, load, parts_of, predict, stages_kept, train, watched_accuracy
+from mien.train import TrainConfig, load, parts_of, predict, stages_kept, train, watched_accuracy, within
 from mien.types import Area, Float32, Split, hash_of
 
 PREDICTED_SPLITS: tuple[Split, ...] = ("validation", "test")
@@ -185,7 +185,8 @@ def finish(data: DataSet, config: TrainConfig, progress: Callable[[str], None]) 
     """Train a run to its end unless it is finished; False when another process is at it, or at what it starts from."""
     if data.finished(config):
         return True
-    if config.start_from and not (data.runs / config.start_from / "model.safetensors").is_file():
+    start = within(data.runs, config.start_from.partition("@")[0])
+    if config.start_from and not (start / "model.safetensors").is_file():
         return False
     with claimed(data.folder(config)) as mine:
         if mine:
