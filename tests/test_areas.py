@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from mien import landmarks
 from mien.areas import FRAME_SIDE, bounding_box, crop_all, cut, frame_of, hull_groups, landmark_indices, square_of
 from mien.images import to_gray
+from mien.report.faces import SAMPLE_PHOTO
 from mien.types import AREAS, PUBLISHED_SPEC, STUDY_SPECS, Area, CropSpec, Float32, UInt8
 
 BOX_SPECS = [PUBLISHED_SPEC, CropSpec(eyes="both"), CropSpec(size=32), CropSpec(face_size=30)]
@@ -72,6 +73,22 @@ def test_crops_are_squares_of_the_spec(face: tuple[UInt8, Float32], area: Area, 
     assert crop.pixels.shape == (spec.size, spec.size)
     assert crop.pixels.dtype == np.uint8
     assert crop.box[2] - crop.box[0] == pytest.approx(crop.box[3] - crop.box[1], abs=1e-2)
+
+
+def test_cubic_crops_depend_less_on_the_resolution_of_the_picture() -> None:
+    portrait = to_gray(cv2.imread(str(SAMPLE_PHOTO), cv2.IMREAD_COLOR))
+    face = landmarks.detect(portrait, "hog")[0]
+    scale = 38 / face.size
+    small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    points = ((face.landmarks + 0.5) * scale - 0.5).astype(np.float32)
+    change = {"linear": 0.0, "cubic": 0.0}
+    for enlargement in (1.25, 1.5, 2.0, 3.0, 6.0):
+        large = cv2.resize(small, None, fx=enlargement, fy=enlargement, interpolation=cv2.INTER_CUBIC)
+        enlarged = ((points + 0.5) * enlargement - 0.5).astype(np.float32)
+        for spec in (CropSpec(size=32), CropSpec(size=32, sampling="cubic")):
+            pairs = zip(crop_all(small, points, spec), crop_all(large, enlarged, spec), strict=True)
+            change[spec.sampling] += sum(np.abs(a.pixels.astype(float) - b.pixels).mean() for a, b in pairs)
+    assert change["cubic"] < 0.9 * change["linear"], change
 
 
 @settings(max_examples=40, deadline=None)

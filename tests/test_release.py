@@ -111,17 +111,21 @@ def test_a_damaged_model_is_refused(folder: Path, tmp_path: Path) -> None:
         Models(tmp_path, "vgg").logits(Area.MOUTH, np.ones((1, 64, 64), np.uint8))
 
 
-def test_bias_raises_macro_recall_within_its_cost() -> None:
+def test_every_emotion_is_said_and_strength_trades_accuracy_for_macro_recall() -> None:
     generator = np.random.default_rng(0)
     prior = np.array([0.5, 0.3, 0.1, 0.04, 0.03, 0.01, 0.01, 0.01])
     labels = generator.choice(8, 4000, p=prior)
     logits = (generator.normal(size=(4000, 8)) + 1.5 * np.eye(8)[labels] + np.log(prior)).astype(np.float32)
-    trade = release.choose_bias(logits, labels, prior, accuracy_cost=0.02)
-    plain, chosen = trade.rows[0], next(r for r in trade.rows if r["strength"] == trade.strength)
-    assert trade.strength > 0
-    assert chosen["macro_recall"] > plain["macro_recall"]
-    assert chosen["accuracy"] >= max(r["accuracy"] for r in trade.rows) - 0.02
+    logits[:, 7] -= 6
+    trade = release.choose_bias(logits, labels, prior)
+    assert trade.strength == 0
+    assert trade.rows[0]["emotions_said"] < 8
+    assert trade.shipped["emotions_said"] == 8
+    assert trade.shipped["accuracy"] > trade.rows[0]["accuracy"] - 0.01
     assert trade.bias.argmax() >= 5  # the rarest gain most
+    strong = release.choose_bias(logits, labels, prior, strength=0.6)
+    assert strong.shipped["macro_recall"] > trade.shipped["macro_recall"]
+    assert strong.shipped["accuracy"] < trade.shipped["accuracy"]
 
 
 def test_pictures_of_another_split_are_left_out_on_request(cache: FaceCache, folder: Path) -> None:

@@ -54,6 +54,7 @@ specs = st.builds(
     padded=st.booleans(),
     size=st.integers(8, 256),
     face_size=st.integers(16, 2048).map(lambda n: n / 2),
+    sampling=st.sampled_from(["linear", "cubic"]),
 )
 
 
@@ -64,11 +65,21 @@ def test_crop_spec_key_round_trip(spec: CropSpec) -> None:
 
 def test_crop_spec_keys_are_stable() -> None:
     assert CropSpec().key == "box-one-padded-64-face44"
+    assert CropSpec(sampling="cubic").key == "box-one-padded-64-face44-cubic"
     assert len({spec.key for spec in STUDY_SPECS.values()}) == len(STUDY_SPECS)
 
 
 @pytest.mark.parametrize(
-    "key", ["", "box", "box-one-padded-64", "box-three-padded-64-face44", "box-one-full-64-face44"]
+    "key",
+    [
+        "",
+        "box",
+        "box-one-padded-64",
+        "box-three-padded-64-face44",
+        "box-one-full-64-face44",
+        "box-one-padded-64-face44-nearest",
+        "box-one-padded-64-face44-linear",
+    ],
 )
 def test_crop_spec_refuses_other_keys(key: str) -> None:
     with pytest.raises(ValueError, match="not a crop spec"):

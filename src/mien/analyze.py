@@ -41,6 +41,7 @@ from mien.types import (
     Float32,
     Part,
     Prediction,
+    Sampling,
     UInt8,
     Visibility,
 )
@@ -206,7 +207,7 @@ class Analyzer:
             return [given] * len(frames.faces)
         if self._sight is None:
             return [Visibility(dict.fromkeys(PARTS, 1.0), frozenset(PARTS), given=True)] * len(frames.faces)
-        return [self._sight.visibility(frame) for frame in frames.frames(PUBLISHED_SPEC.face_size)]
+        return [self._sight.visibility(frame) for frame in frames.frames()]
 
     def _blanked(self, frames: _Frames, seen: Sequence[Visibility]) -> list[Mapping[Area, Float32] | None]:
         """Of each face on which one part was found hidden, the logits of its crops with that part blanked."""
@@ -217,7 +218,7 @@ class Analyzer:
             hidden, of_face = frozenset(PARTS) - visibility.visible, {}
             for area in wanted:
                 spec = self.models.entry(area).spec
-                crop = cut(frames.frames(spec.face_size)[i], area, spec, hidden=hidden)
+                crop = cut(frames.frames(spec)[i], area, spec, hidden=hidden)
                 of_face[area] = self.models.logits(area, crop[None])
             rows.append(of_face or None)
         return rows
@@ -297,21 +298,22 @@ class Analyzer:
 
 
 class _Frames:
-    """The faces of one picture as frames, made once a face size."""
+    """The faces of one picture as frames, made once a face size and sampling."""
 
     def __init__(self, gray: UInt8, faces: Sequence[Face]) -> None:
         self.gray, self.faces = gray, faces
-        self._frames: dict[float, list[Frame]] = {}
+        self._frames: dict[tuple[float, Sampling], list[Frame]] = {}
 
-    def frames(self, face_size: float) -> list[Frame]:
-        if face_size not in self._frames:
-            self._frames[face_size] = [frame_of(self.gray, face.landmarks, face_size) for face in self.faces]
-        return self._frames[face_size]
+    def frames(self, spec: CropSpec = PUBLISHED_SPEC) -> list[Frame]:
+        how = spec.face_size, spec.sampling
+        if how not in self._frames:
+            self._frames[how] = [frame_of(self.gray, face.landmarks, *how) for face in self.faces]
+        return self._frames[how]
 
     def crops(self, area: Area, spec: CropSpec) -> list[Crop]:
         """One crop a face."""
         boxes = [square_of(bounding_box(face.landmarks, area, spec), spec.padded) for face in self.faces]
-        pixels = [cut(frame, area, spec) for frame in self.frames(spec.face_size)]
+        pixels = [cut(frame, area, spec) for frame in self.frames(spec)]
         return [Crop(area, spec, p, box) for p, box in zip(pixels, boxes, strict=True)]
 
 

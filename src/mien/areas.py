@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mien.types import AREAS, PUBLISHED_SPEC, Area, Crop, CropSpec, Float32, Float64, Part, UInt8
+from mien.types import AREAS, PUBLISHED_SPEC, Area, Crop, CropSpec, Float32, Float64, Part, Sampling, UInt8
 
 FRAME_SIDE = 96
 """Side of a frame in pixels: a face of 44 pixels and its surroundings."""
@@ -100,19 +100,30 @@ class Frame:
     extent: Float32
 
 
-def frame_of(gray: UInt8, landmarks: Float32, face_size: float = PUBLISHED_SPEC.face_size) -> Frame:
+def frame_of(
+    gray: UInt8,
+    landmarks: Float32,
+    face_size: float = PUBLISHED_SPEC.face_size,
+    sampling: Sampling = PUBLISHED_SPEC.sampling,
+) -> Frame:
     """Cut the face out with its surroundings, reduced to ``face_size`` where it is larger, never enlarged.
 
     Args:
         gray: uint8 [H, W].
         landmarks: float32 [68, 2] in pixels of ``gray``.
         face_size: largest wanted ``Face.size`` in pixels.
+        sampling: how a larger face is reduced: ``linear`` by areas; ``cubic`` by areas to twice the size, then cubic.
     """
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     size = float(np.sqrt(np.prod(np.maximum(high - low, 1e-3))))
     scale = min(1.0, face_size / size)
     if scale < 0.999:
-        gray, landmarks = _reduced(gray, landmarks, scale)
+        if sampling == "linear":
+            gray, landmarks = _reduced(gray, landmarks, scale)
+        else:
+            if scale < 0.5:
+                gray, landmarks = _reduced(gray, landmarks, 2 * scale)
+            gray, landmarks = _reduced(gray, landmarks, max(scale, 0.5), cv2.INTER_CUBIC)
     centre = np.round((landmarks.min(axis=0) + landmarks.max(axis=0)) / 2)
     x0, y0 = (centre - FRAME_SIDE // 2).astype(int)
     height, width = gray.shape
@@ -123,7 +134,7 @@ def frame_of(gray: UInt8, landmarks: Float32, face_size: float = PUBLISHED_SPEC.
     return Frame(gray[np.ix_(ys, xs)], moved, extent)
 
 
-def _reduced(gray: UInt8, landmarks: Float32, scale: float) -> tuple[UInt8, Float32]:
+def _reduced(gray: UInt8, landmarks: Float32, scale: float, method: int = cv2.INTER_AREA) -> tuple[UInt8, Float32]:
     """Reduce the neighbourhood of a face; returns it with its landmarks."""
     reach = 0.75 * FRAME_SIDE / scale
     centre = (landmarks.min(axis=0) + landmarks.max(axis=0)) / 2
@@ -132,7 +143,7 @@ def _reduced(gray: UInt8, landmarks: Float32, scale: float) -> tuple[UInt8, Floa
     x1, y1 = np.clip(np.ceil(centre + reach) + 1, [x0 + 1, y0 + 1], [width, height]).astype(int)
     piece = gray[y0:y1, x0:x1]
     wide, tall = max(1, round(piece.shape[1] * scale)), max(1, round(piece.shape[0] * scale))
-    reduced = cv2.resize(piece, (wide, tall), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    reduced = cv2.resize(piece, (wide, tall), interpolation=method).astype(np.uint8, copy=False)
     factors = np.array([wide / piece.shape[1], tall / piece.shape[0]], np.float32)
     moved = (landmarks - np.array([x0, y0], np.float32) + 0.5) * factors - 0.5
     return reduced, moved.astype(np.float32)
@@ -170,9 +181,10 @@ def cut(
     matrix = np.array([[step, 0, square[0] + step / 2], [0, step, square[1] + step / 2], [0, 0, 1]], np.float64)
     if warp is not None:
         matrix = np.linalg.inv(np.vstack([warp, [0, 0, 1]])) @ matrix
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    flags = _SAMPLERS[spec.sampling] | cv2.WARP_INVERSE_MAP
     pixels = cv2.warpAffine(frame.pixels, matrix[:2], (spec.size,) * 2, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    mask = _box_mask(square, box, spec.size) & _extent_mask(frame.extent, matrix, spec.size)
+    least = 0.5 if spec.sampling == "linear" else 0.0
+    mask = _box_mask(square, box, spec.size, least) & _extent_mask(frame.extent, matrix, spec.size)
     if spec.mask == "hull":
         mask &= _hull_mask(landmarks, area, spec, square)
     for part in hidden:
@@ -180,14 +192,18 @@ def cut(
     return np.asarray(np.maximum(pixels, 1) * mask, np.uint8)
 
 
-def _box_mask(square: Float32, box: Float32, size: int) -> UInt8:
+_SAMPLERS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+
+
+def _box_mask(square: Float32, box: Float32, size: int, least: float) -> UInt8:
     """uint8 [size, size], 1 where a pixel's centre lies inside the box.
 
-    The grace is half a pixel, of the source or of the crop, whichever is larger: a flat box shows at least one row.
+    The grace is half a pixel of the crop, so that a flat box shows at least one row, or ``least`` pixels of the source
+    where that is more. ``least`` makes a crop depend on the picture's resolution; cubic crops do without.
     """
     step = (square[2] - square[0]) / size
     centres = square[:2, None] + (np.arange(size) + 0.5) * step
-    grace = max(0.5, float(step) / 2)
+    grace = max(least, float(step) / 2)
     inside = (centres >= box[:2, None] - grace) & (centres <= box[2:, None] + grace)
     return np.outer(inside[1], inside[0]).astype(np.uint8)
 
@@ -244,7 +260,7 @@ def crop_all(
     Returns:
         One crop an area, in the order asked for; each box is the square in pixels of ``gray``.
     """
-    frame = frame_of(gray, landmarks, spec.face_size)
+    frame = frame_of(gray, landmarks, spec.face_size, spec.sampling)
     return [
         Crop(area, spec, cut(frame, area, spec), square_of(bounding_box(landmarks, area, spec), spec.padded))
         for area in areas

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from mien import metrics
-from mien.adjustment import prior_bias, say_every
+from mien.adjustment import say_every
 from mien.authenticity_fit import fit_temperature, folds_of
 from mien.fusion import RULES, Fusion, FusionRule, areas_within, blanked_name
 from mien.metrics import softmax
@@ -21,10 +21,6 @@ Views = Mapping[str, Float32]
 """Logits float32 [N, 8] by name of the view (see ``fusion.views_within``)."""
 FUSABLE = tuple(area for area in AREAS if len(area.parts) > 1)
 """With one visible part there is one area, and nothing to fuse."""
-ACCURACY_COST = 0.003
-"""Share of validation accuracy that the chosen rule may give up for macro recall, as the networks may."""
-STRENGTHS = tuple(round(0.1 * step, 1) for step in range(9))
-"""Strengths of logit adjustment that are tried for the chosen rule."""
 _STACKING_RIDGE = 30.0
 
 
@@ -36,7 +32,6 @@ class RuleScore:
         visible: the area that shows exactly the visible parts.
         blanked: of faces of which the third part was found hidden.
         rule: one of ``fusion.RULES``.
-        strength: of the logit adjustment that is added, towards rare emotions; ``largest`` has its area's own.
         accuracy: share of right answers.
         macro_recall: mean recall over the emotions.
         log_loss: in nats, after a temperature.
@@ -47,7 +42,6 @@ class RuleScore:
     visible: Area
     blanked: bool
     rule: str
-    strength: float
     accuracy: float
     macro_recall: float
     log_loss: float
@@ -153,25 +147,14 @@ class _Choice:
 
 def _choose(target: Area, blanked: bool, largest: str, views: Views, labels: Labels, folds: int) -> _Choice:
     fused = {rule: cross_fit(rule, largest, views, labels, folds) for rule in RULES}
-    plain = {r: _score(target, blanked, r, 0.0, fused[r], fused["largest"], labels) for r in RULES}
+    plain = {r: _score(target, blanked, r, fused[r], fused["largest"], labels) for r in RULES}
     able = [row for row in plain.values() if row.accuracy >= plain["largest"].accuracy]
     best = min(able, key=lambda row: round(row.log_loss, 6))
-    if best.rule == "largest":
-        scores = [replace(row, chosen=row is best) for row in plain.values()]
-        return _Choice(fit_rule("largest", largest, views, labels), scores, fused["largest"])
-    shares = (np.bincount(labels, minlength=N_EMOTIONS) + 1) / (len(labels) + N_EMOTIONS)
-    leaning = [best]
-    for strength in STRENGTHS[1:]:
-        z = fused[best.rule] + prior_bias(shares, strength)
-        leaning.append(_score(target, blanked, best.rule, strength, z, fused["largest"], labels))
-    floor = max(plain["largest"].accuracy, max(row.accuracy for row in leaning) - ACCURACY_COST)
-    chosen = max((row for row in leaning if row.accuracy >= floor), key=lambda row: round(row.macro_recall, 6))
-    bias = prior_bias(shares, chosen.strength)
-    bias += say_every(fused[best.rule] + bias, labels)
-    fitted = fit_rule(best.rule, largest, views, labels)
-    rule = FusionRule(fitted.rule, fitted.matrices, np.round(fitted.bias + bias, 6))
-    others = [row for row in plain.values() if row is not best]
-    scores = [*others, *([best] if chosen is not best else []), replace(chosen, chosen=True)]
+    scores = [replace(row, chosen=row is best) for row in plain.values()]
+    rule, bias = fit_rule(best.rule, largest, views, labels), np.zeros(N_EMOTIONS)
+    if best.rule != "largest":
+        bias = say_every(fused[best.rule], labels)
+        rule = replace(rule, bias=np.round(rule.bias + bias, 6))
     return _Choice(rule, scores, (fused[best.rule] + bias).astype(np.float32))
 
 
@@ -179,9 +162,8 @@ def fit_fusion(logits: Mapping[Area, Float32], labels: Labels, folds: int = 5) -
     """Compare every rule for every set of two or three visible parts, and fit the best.
 
     In cross-validation: of the rules that are right at least as often as ``largest``, the one with the lowest log loss;
-    of equals the simpler (earlier in ``fusion.RULES``). Fitting undoes the networks' own logit adjustment, so the
-    chosen rule gets one of its own: the strength with the highest macro recall that costs at most ``ACCURACY_COST`` and
-    does not fall below ``largest``; then emotions that are said too seldom are raised (``adjustment.say_every``).
+    of equals the simpler (earlier in ``fusion.RULES``). Fitting undoes the networks' own logit bias, so the chosen rule
+    gets one of its own, with which every emotion is said (``adjustment.say_every``).
 
     Args:
         logits: float32 [N, 8] of every area there is; sets of parts whose areas are not all there are left out.
@@ -219,7 +201,6 @@ def _score(
     target: Area,
     blanked: bool,
     rule: str,
-    strength: float,
     fused: npt.NDArray[np.floating],
     largest: Float32,
     labels: Labels,
@@ -228,4 +209,4 @@ def _score(
     gain = metrics.paired_difference(said == labels, largest.argmax(axis=1) == labels)
     log_loss = metrics.log_loss(labels, softmax(fused / fit_temperature(fused.astype(np.float32), labels)))
     accuracy, macro = float((said == labels).mean()), metrics.macro_recall(labels, said)
-    return RuleScore(target, blanked, rule, strength, accuracy, macro, log_loss, gain.value, gain.low, gain.high)
+    return RuleScore(target, blanked, rule, accuracy, macro, log_loss, gain.value, gain.low, gain.high)

@@ -78,8 +78,8 @@ def _crops_of(
     cv2.setNumThreads(1)
     gray = disturb(load_gray(sample))
     face = detect_one(gray)
-    frames = {spec.face_size: frame_of(gray, face.landmarks, spec.face_size) for spec in specs}
-    crops = [cut(frames[spec.face_size], area, spec) for area, spec in zip(AREAS, specs, strict=True)]
+    frames = {how: frame_of(gray, face.landmarks, *how) for how in {(s.face_size, s.sampling) for s in specs}}
+    crops = [cut(frames[s.face_size, s.sampling], area, s) for area, s in zip(AREAS, specs, strict=True)]
     return crops, face.detector != "frame", face.size
 
 

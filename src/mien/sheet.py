@@ -87,7 +87,7 @@ def draw_sheet(
         sample = wanted[int(position)]
         gray = load_gray(sample)
         face = detect_one(gray, detector)
-        frame = frame_of(gray, face.landmarks, spec.face_size)
+        frame = frame_of(gray, face.landmarks, spec.face_size, spec.sampling)
         found = "no detector found it" if face.detector == "frame" else f"found by {face.detector.upper()}"
         title = f"{sample.id}\n{sample.label}, {sample.split}\n{found}\nface of {face.size:.0f} px"
         crops = np.stack([cut(frame, area, spec) for area in AREAS])

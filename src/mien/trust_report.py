@@ -92,7 +92,7 @@ def _sets(check: TrustCheck) -> list[str]:
 def _fusion(fit: TrustFit, check: TrustCheck) -> list[str]:
     scores = pd.DataFrame([{
         "visible": s.visible.value, "faces": "one part covered" if s.blanked else "as they are", "rule": s.rule,
-        "adjustment": s.strength, "accuracy": s.accuracy, "macro recall": s.macro_recall, "log loss": s.log_loss,
+        "accuracy": s.accuracy, "macro recall": s.macro_recall, "log loss": s.log_loss,
         "gain on largest": f"{s.gain:+.2%} ({s.gain_low:+.2%} to {s.gain_high:+.2%})",
         "chosen": "yes" if s.chosen else "",
     } for s in fit.fusion.scores])  # fmt: skip

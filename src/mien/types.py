@@ -159,6 +159,9 @@ class Face:
         return float(np.sqrt(width * height))
 
 
+Sampling = Literal["linear", "cubic"]
+
+
 @dataclass(frozen=True)
 class CropSpec:
     """How an area becomes a square of pixels. Its key names caches, model cards and tables.
@@ -170,6 +173,8 @@ class CropSpec:
         size: side of the crop in pixels.
         face_size: a face larger than this (``Face.size``, pixels) is first reduced to it, so that a sharp portrait
             reaches the networks as the 48-pixel faces they were trained on.
+        sampling: between pixels, ``linear`` or ``cubic``. Cubic crops of a face hardly depend on the resolution of its
+            picture: the same answer at 48 and at 128 pixels for more faces (``docs/results/models/sampling.csv``).
     """
 
     mask: Literal["box", "hull"] = "box"
@@ -177,18 +182,22 @@ class CropSpec:
     padded: bool = True
     size: int = 64
     face_size: float = 44.0
+    sampling: Sampling = "linear"
 
     def __post_init__(self) -> None:
         if self.mask not in ("box", "hull") or self.eyes not in ("one", "both"):
             raise ValueError(f"CropSpec: mask is box or hull and eyes is one or both, got {self.mask}, {self.eyes}")
+        if self.sampling not in ("linear", "cubic"):
+            raise ValueError(f"CropSpec: sampling is linear or cubic, got {self.sampling}")
         if self.size < 8 or self.face_size < 8:
             raise ValueError(f"CropSpec: size and face_size are at least 8, got {self.size}, {self.face_size}")
 
     @property
     def key(self) -> str:
-        """Readable and unique: ``box-one-padded-64-face44``."""
+        """Readable and unique: ``box-one-padded-64-face44``, or ``box-one-padded-64-face44-cubic``."""
         padding = "padded" if self.padded else "cut"
-        return f"{self.mask}-{self.eyes}-{padding}-{self.size}-face{self.face_size:g}"
+        sampling = "" if self.sampling == "linear" else f"-{self.sampling}"
+        return f"{self.mask}-{self.eyes}-{padding}-{self.size}-face{self.face_size:g}{sampling}"
 
     @classmethod
     def from_key(cls, key: str) -> CropSpec:
@@ -198,8 +207,10 @@ class CropSpec:
             ValueError: the key has another form.
         """
         try:
-            mask, eyes, padding, size, face = key.split("-")
-            spec = cls(mask, eyes, padding == "padded", int(size), float(face.removeprefix("face")))  # type: ignore[arg-type]
+            mask, eyes, padding, size, face, *rest = key.split("-")
+            sampling = "-".join(rest) or "linear"
+            face_size = float(face.removeprefix("face"))
+            spec = cls(mask, eyes, padding == "padded", int(size), face_size, sampling)  # type: ignore[arg-type]
         except ValueError as error:
             raise ValueError(f"not a crop spec: {key!r} (expected something like {cls().key!r})") from error
         if spec.key != key:
@@ -215,6 +226,9 @@ STUDY_SPECS: dict[str, CropSpec] = {
     "both_eyes": CropSpec(eyes="both"),
     "hull_both_eyes": CropSpec(mask="hull", eyes="both"),
 }
+"""What the study compares."""
+TRAINING_SPECS = STUDY_SPECS | {"cubic": CropSpec(sampling="cubic")}
+"""What a network can be trained on: ``cubic`` is the published spec with cubic sampling, for shipped networks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -380,6 +394,7 @@ __all__ = [
     "PUBLISHED_SPEC",
     "SPLITS",
     "STUDY_SPECS",
+    "TRAINING_SPECS",
     "Area",
     "Crop",
     "CropSpec",

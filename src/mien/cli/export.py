@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("int8", "fp16", "fp32"), default="int8", help="of the area networks")
     parser.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
     parser.add_argument(
-        "--accuracy-cost", type=float, default=0.003, metavar="SHARE",
-        help="validation accuracy that may be given up for macro recall (default 0.003)",
+        "--strength", type=float, default=0.0, metavar="S",
+        help="of logit adjustment towards rare emotions, 0 to 1 (0: just enough that every emotion is said)",
     )  # fmt: skip
 
 
@@ -30,9 +30,9 @@ def run(args: argparse.Namespace) -> int:
         raise MissingExtraError(error.name or "torch", "train", "mien export") from error
     from mien.cache import FaceCache
 
-    if not 0 <= args.accuracy_cost <= 1:
-        raise UsageError(f"--accuracy-cost is a share between 0 and 1, got {args.accuracy_cost}")
-    config = ReleaseConfig(args.precision, not args.no_flip, args.accuracy_cost)
+    if not 0 <= args.strength <= 1:
+        raise UsageError(f"--strength is from 0 to 1, got {args.strength}")
+    config = ReleaseConfig(args.precision, not args.no_flip, args.strength)
     manifest = release(FaceCache.open(args.cache), [load(folder) for folder in args.runs], args.out, config)
     print(f"{args.out}: default network {manifest['default']}")
     return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mien.augment import AUGMENTATIONS
 from mien.cache import FaceCache
 from mien.errors import MissingExtraError, UsageError
-from mien.types import AREAS, STUDY_SPECS, Area
+from mien.types import AREAS, TRAINING_SPECS, Area
 
 if TYPE_CHECKING:
     from mien.train import TrainConfig
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", choices=("default", "paper"), default="default",
         help="paper: Adam, labels, at most 100 epochs at 64 pixels, selected on the test set, as published",
     )  # fmt: skip
-    parser.add_argument("--crops", choices=STUDY_SPECS, default="published", help="how crops are cut (published)")
+    parser.add_argument("--crops", choices=TRAINING_SPECS, default="published", help="how crops are cut (published)")
     parser.add_argument("--stages", metavar="ExS,...", help="epochs x side in pixels, in order, e.g. 8x32,1x64")
     parser.add_argument("--rate", type=float, help="highest learning rate")
     parser.add_argument("--batch", type=int, help="faces a step")
@@ -99,7 +99,7 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
         config = TrainConfig(network=args.network, area=args.area, seed=args.seed)
     if args.network == "densenet":
         config = replace(config, dropout=0.0)
-    changes: dict[str, Any] = {"spec": STUDY_SPECS[args.crops].key, "limit": args.limit}
+    changes: dict[str, Any] = {"spec": TRAINING_SPECS[args.crops].key, "limit": args.limit}
     if args.stages is not None:
         changes["stages"] = stages_of(args.stages)
     for name, least in (("rate", 0.0), ("batch", 1)):
