@@ -19,7 +19,7 @@ from mien.cache import FaceCache
 from mien.cards import latency
 from mien.evaluate import labels_of, logits_of, predict
 from mien.inference import Models
-from mien.release import ReleaseConfig, release
+from mien.release import ReleaseConfig, release, write_manifest
 from mien.train import load
 
 
@@ -28,9 +28,12 @@ def measure(cache: FaceCache, run: str, folder: Path) -> list[dict[str, object]]
     rows: list[dict[str, object]] = []
     trained = load(run)
     for precision in ("fp32", "int8"):
+        out = folder / precision
+        manifest = release(cache, [trained], out, ReleaseConfig(precision), lambda _: None)
         for flip in (False, True):
-            out = folder / f"{precision}-{flip}"
-            release(cache, [trained], out, ReleaseConfig(precision, flip), lambda _: None)
+            for entry in manifest["networks"][trained.config.network].values():
+                entry["flip"] = flip
+            write_manifest(out, manifest)
             models = Models(out, trained.config.network, threads=1)
             for area in models.areas:
                 table, entry = predict(cache, models, "validation", (area,)), models.entry(area)
