@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +18,10 @@ import torch
 
 from builders_faces import make_cache
 from mien import release
+from mien.augment import AUGMENTATIONS
 from mien.cache import FaceCache
 from mien.cards import write_cards
+from mien.cli.train import add_arguments, command_of, config_of
 from mien.errors import ModelError, TableError
 from mien.evaluate import crops_of, predict, predict_visualisation, summaries
 from mien.inference import Models
@@ -176,3 +182,24 @@ def test_the_visualisation_network_has_its_card(
 def test_a_run_without_weights_cannot_be_loaded(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no finished training"):
         load(tmp_path)
+
+
+def test_a_cards_command_makes_the_same_training(trainings: list[Trained], tmp_path: Path) -> None:
+    config = TrainConfig(
+        area="eyes", spec="box-one-padded-64-face44-cubic", stages=((2.0, 32), (0.5, 48)), seed=3, rate=0.001, hide=0.1,
+        augmentation=AUGMENTATIONS["light"], start_from="vgg-eyes-seed0-123@32", teacher="teacher-1.npy", again=0.5,
+    )  # fmt: skip
+    folder = tmp_path / config.name
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config.to_dict()))
+    shutil.copy(trainings[1].folder / "model.safetensors", folder)
+    (tmp_path / "teachers").mkdir()
+    (tmp_path / "teachers" / "teacher-1.json").write_text('{"runs": ["vgg-eyes-seed1-4@32", "vgg-eyes-seed2-5"]}')
+    command, note = command_of(load(folder)).split("  # and ")
+    assert command.endswith("--start-from vgg-eyes-seed0-123@32 --teacher vgg-eyes-seed1-4@32 vgg-eyes-seed2-5")
+    assert note == "{'again': 0.5}"
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    args = parser.parse_args(command.split()[2:])
+    assert args.teacher == ["vgg-eyes-seed1-4@32", "vgg-eyes-seed2-5"]
+    assert replace(config_of(args), teacher="teacher-1.npy", again=0.5) == config

@@ -126,6 +126,10 @@ def _lines(card: _Card, dataset: str, evaluation: Mapping[str, Any]) -> Iterator
     yield f"- **Latency**: {card.milliseconds:.1f} ms a face here ({mirror}; median of {LATENCY_RUNS}, batch 1)"
     yield f"- **Data**: {dataset}, the paper's selection; a validation split chose everything"
     yield f"- **Training**: run `{entry['run']}`, commit `{entry.get('commit', 'unknown')}`"
+    if entry["training"]["start_from"]:
+        yield f"- **Started from**: `{entry['training']['start_from']}` (`docs/results/training` has its curve)"
+    if entry.get("teachers"):
+        yield f"- **Teachers**: {', '.join(f'`{name}`' for name in entry['teachers'])}"
     yield from _training(entry)
     yield from _measures(card, evaluation)
     yield from _trade_off(entry)
@@ -136,6 +140,11 @@ def _training(entry: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "## Training"
     yield ""
+    if entry.get("command"):
+        yield "```sh"
+        yield entry["command"]
+        yield "```"
+        yield ""
     yield "```json"
     yield json.dumps(entry["training"])
     yield "```"

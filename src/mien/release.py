@@ -207,6 +207,7 @@ def release(
     out: Path,
     config: ReleaseConfig | None = None,
     progress: Callable[[str], None] = print,
+    commands: Mapping[str, str] = {},
 ) -> dict[str, Any]:
     """Export trainings into a models folder, with each area's logit bias from validation.
 
@@ -218,6 +219,7 @@ def release(
         out: the models folder.
         config: how.
         progress: gets one line a step.
+        commands: what was typed for a training, by its name; for the model cards.
 
     Returns:
         The manifest.
@@ -227,7 +229,7 @@ def release(
     manifest = read_manifest(out)
     manifest["dataset"] = str(cache.index["dataset"].iloc[0])
     for trained in trainings:
-        _add(manifest, cache, trained, out, config, progress)
+        _add(manifest, cache, trained, out, config, commands.get(trained.name, ""), progress)
     write_manifest(out, manifest)
     for trained in trainings:
         if trained.config.network != "densenet":
@@ -238,7 +240,7 @@ def release(
 
 
 def _add(
-    manifest: dict[str, Any], cache: FaceCache, trained: Trained, out: Path, config: ReleaseConfig,
+    manifest: dict[str, Any], cache: FaceCache, trained: Trained, out: Path, config: ReleaseConfig, command: str,
     progress: Callable[[str], None],
 ) -> None:  # fmt: skip
     network = trained.config.network
@@ -249,7 +251,8 @@ def _add(
     entry = {
         "file": name, "sha256": digest, "spec": trained.config.final_spec.key, "precision": precision,
         "flip": config.flip and network != "densenet", "logit_bias": [0.0] * len(EMOTIONS),
-        "run": trained.name, "commit": commit() or "unknown", "training": trained.config.to_dict(),
+        "run": trained.name, "command": command, "teachers": trained.teachers, "commit": commit() or "unknown",
+        "training": trained.config.to_dict(),
         "curve": trained.curve,
     }  # fmt: skip
     if network == "densenet":

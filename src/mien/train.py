@@ -165,6 +165,15 @@ class Trained:
         rows = list(csv.DictReader(file.read_text().splitlines())) if file.is_file() else []
         return rows[: len(epochs_of(self.config.stages))]
 
+    @property
+    def teachers(self) -> list[str]:
+        """Names of the runs whose mean answer was its teacher (``mien.distill``); empty where it had none."""
+        file = self.folder.parent / "teachers" / self.config.teacher
+        if not self.config.teacher or not file.with_suffix(".json").is_file():
+            return []
+        names: list[str] = json.loads(file.with_suffix(".json").read_text())["runs"]
+        return names
+
 
 def stage_file(side: int) -> str:
     """Where a run keeps its weights at the end of an earlier stage: ``stage-32.safetensors``."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mien.cli.train import command_of
 from mien.errors import MissingExtraError, UsageError
+
+STUDY_COMMAND = "mien study --cache CACHE --preset cpu --out OUT"
+"""Of the trainings that are shared with the study."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Export and write the manifest."""
     try:
         from mien.release import ReleaseConfig, release
+        from mien.study.plan import cpu_configs
         from mien.train import load
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "train", "mien export") from error
@@ -33,6 +38,9 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= args.strength <= 1:
         raise UsageError(f"--strength is from 0 to 1, got {args.strength}")
     config = ReleaseConfig(args.precision, not args.no_flip, args.strength)
-    manifest = release(FaceCache.open(args.cache), [load(folder) for folder in args.runs], args.out, config)
+    trainings = [load(folder) for folder in args.runs]
+    studied = {config.name for config in cpu_configs()}
+    commands = {t.name: STUDY_COMMAND if t.folder.name in studied else command_of(t) for t in trainings}
+    manifest = release(FaceCache.open(args.cache), trainings, args.out, config, commands=commands)
     print(f"{args.out}: default network {manifest['default']}")
     return 0

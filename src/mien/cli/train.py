@@ -14,7 +14,7 @@ from mien.errors import MissingExtraError, UsageError
 from mien.types import AREAS, TRAINING_SPECS, Area
 
 if TYPE_CHECKING:
-    from mien.train import TrainConfig
+    from mien.train import TrainConfig, Trained
 
 NETWORKS = ("vgg", "densenet", "anyarea")
 RUNS = Path("~/.cache/mien/runs")
@@ -117,6 +117,34 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
     if args.start_from is not None:
         changes["start_from"] = args.start_from
     return replace(config, **changes)
+
+
+def command_of(trained: Trained) -> str:
+    """The ``mien train`` command of a finished training; settings that have no option are said behind it."""
+    from mien.train import load
+
+    config = load(trained.folder).config
+    words = ["mien train --cache CACHE"]
+    crops = [name for name, spec in TRAINING_SPECS.items() if spec.key == config.spec]
+    augmentation = [name for name, values in AUGMENTATIONS.items() if values == config.augmentation]
+    options: dict[str, Any] = {
+        "--network": config.network, "--area": config.area, "--crops": crops[0] if crops else "",
+        "--stages": ",".join(f"{epochs:g}x{side}" for epochs, side in config.stages), "--rate": f"{config.rate:g}",
+        "--batch": config.batch, "--seed": config.seed, "--augmentation": augmentation[0] if augmentation else "",
+        "--hide": f"{config.hide:g}", "--start-from": config.start_from, "--teacher": " ".join(trained.teachers),
+    }  # fmt: skip
+    words += [f"{name} {value}" for name, value in options.items() if value != ""]
+    said = config_of(_parsed([word for text in words[1:] for word in text.split()]))
+    rest = replace(said, teacher=config.teacher).to_dict()
+    unsaid = {"area"} if config.network == "anyarea" else set()
+    others = {name: value for name, value in config.to_dict().items() if rest[name] != value and name not in unsaid}
+    return " ".join(words) + (f"  # and {others}" if others else "")
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(["--cache", "CACHE", *words])
 
 
 def _teacher(args: argparse.Namespace, config: TrainConfig, cache: FaceCache) -> Path:
