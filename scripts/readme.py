@@ -1,4 +1,4 @@
-"""Fill the README's numbers, table and picture from result files and from the command itself.
+"""Fill the numbers, tables and picture of README.md and docs/training.md from result files and the command itself.
 
 python scripts/readme.py          write
 python scripts/readme.py --check  exit code 1 where the numbers differ from the files (pictures are not compared)
@@ -16,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+TRAINING = ROOT / "docs" / "training.md"
 RESULTS = ROOT / "docs" / "results"
 PICTURE = ROOT / "docs" / "images" / "sample.png"
 AREAS = ("mouth", "nose", "eyes", "nose_mouth", "nose_eyes", "mouth_eyes", "whole_face")
@@ -80,24 +81,48 @@ def sample_text() -> str:
     return f"```text\n{printed.getvalue().rstrip()}\n```"
 
 
-def filled(text: str) -> str:
-    """The README with every marked place filled."""
-    for mark, words in (("install", install_text()), ("results", results_text()), ("sample", sample_text())):
+def shipped_text() -> str:
+    """How each shipped network was trained, in tables out of the manifest."""
+    manifest = json.loads((ROOT / "src" / "mien" / "models" / "manifest.json").read_text())
+    entries = [("vgg", area, manifest["networks"]["vgg"][area]) for area in AREAS]
+    entries += [("anyarea", "all seven", manifest["networks"]["anyarea"]["whole_face"])]
+    entries += [("densenet", "whole_face", manifest["visualisation"])]
+    lines = ["| network | area | run | stages | crops | started from | teachers |", "|" + "---|" * 7]
+    commands: dict[str, None] = {}
+    for network, area, entry in entries:
+        training = entry["training"]
+        stages = ", ".join(f"{epochs:g} × {side} px" for epochs, side in training["stages"])
+        teachers = ", ".join(f"`{name}`" for name in entry.get("teachers", []))
+        start = Path(training["start_from"]).name
+        lines.append(
+            f"| {network} | {area.replace('_', ' ')} | `{entry['run']}` | {stages} | `{entry['spec']}` "
+            f"| {f'`{start}`' if start else ''} | {teachers} |"
+        )
+        if entry.get("command"):
+            commands.setdefault(entry["command"])
+    return "\n".join([*lines, "", "```sh", *commands, "```"])
+
+
+def filled(text: str, places: dict[str, str]) -> str:
+    """A page with every marked place filled."""
+    for mark, words in places.items():
         block = f"<!-- {mark} -->\n{words}\n<!-- /{mark} -->"
         text, count = re.subn(rf"<!-- {mark} -->.*?<!-- /{mark} -->", lambda _, b=block: b, text, flags=re.S)
         if count != 1:
-            raise SystemExit(f"README.md: expected one place <!-- {mark} -->, found {count}")
+            raise SystemExit(f"expected one place <!-- {mark} -->, found {count}")
     return text
 
 
 def main(arguments: list[str]) -> int:
     """Write, or check."""
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    before = README.read_text()
-    after = filled(before)
+    readme = {"install": install_text(), "results": results_text(), "sample": sample_text()}
+    before = {README: README.read_text(), TRAINING: TRAINING.read_text()}
+    after = {README: filled(before[README], readme), TRAINING: filled(before[TRAINING], {"shipped": shipped_text()})}
     if "--check" in arguments:
         return int(before != after)
-    README.write_text(after)
+    for page, text in after.items():
+        page.write_text(text)
     return 0
 
 
