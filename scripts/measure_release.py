@@ -36,8 +36,8 @@ def measure(cache: FaceCache, run: str, folder: Path) -> list[dict[str, object]]
             write_manifest(out, manifest)
             models = Models(out, trained.config.network, threads=1)
             for area in models.areas:
-                table, entry = predict(cache, models, "validation", (area,)), models.entry(area)
-                logits, labels = logits_of(table) - entry.logit_bias, labels_of(table)
+                table, entry = predict(cache, models, "validation", (area,), bias=False), models.entry(area)
+                logits, labels = logits_of(table), labels_of(table)
                 rows.append({
                     "run": trained.name, "area": area.value, "precision": precision, "flip": flip,
                     "accuracy": metrics.accuracy(labels, logits.argmax(axis=1)).value,

@@ -59,10 +59,20 @@ def test_flip_is_the_mean_with_the_mirror_image(folder: Path, crops: UInt8) -> N
     np.testing.assert_allclose(flipped, (plain.logits(Area.MOUTH, crops) + mirrored) / 2, atol=1e-5)
 
 
-def test_logit_bias_is_added(folder: Path, crops: UInt8) -> None:
+def test_logit_bias_is_added_where_it_changes_the_answer(folder: Path, crops: UInt8) -> None:
     before = Models(folder, "vgg").logits(Area.EYES, crops)
-    edit(folder, logit_bias=list(range(8)))
-    np.testing.assert_allclose(Models(folder, "vgg").logits(Area.EYES, crops), before + np.arange(8), atol=1e-5)
+    rare = int(before.mean(axis=0).argmin())
+    gaps = np.sort(before.max(axis=1) - before[:, rare])
+    bias = [0.0] * 8
+    bias[rare] = float(gaps[1:3].mean())
+    edit(folder, logit_bias=bias)
+    models = Models(folder, "vgg")
+    after = models.logits(Area.EYES, crops)
+    raised = (before + np.array(bias)).argmax(axis=1) == rare
+    assert 0 < raised.sum() < len(crops)
+    np.testing.assert_allclose(after[raised], before[raised] + np.array(bias), atol=1e-5)
+    np.testing.assert_allclose(after[~raised], before[~raised], atol=1e-5)
+    np.testing.assert_allclose(models.logits(Area.EYES, crops, bias=False), before, atol=1e-5)
 
 
 def test_any_area_network_is_told_the_visible_parts(tiny_models: Path, crops: UInt8) -> None:

@@ -65,15 +65,16 @@ def predict(
     areas: Iterable[Area] = AREAS,
     progress: Callable[[str], None] | None = None,
     selection: SelectionName = "published",
+    bias: bool = True,
 ) -> pd.DataFrame:
-    """PredictionTable of shipped (ONNX) models on one split of a cache."""
+    """PredictionTable of shipped (ONNX) models on one split of a cache; without their logit bias where it is False."""
     rows = cache.rows(split, selection)
     tables = []
     for area in areas:
         if progress:
             progress(f"{area.words}: {len(rows)} faces")
         spec = models.entry(area).spec
-        logits = models.logits(area, crops_of(cache, rows, area, spec))
+        logits = models.logits(area, crops_of(cache, rows, area, spec), bias=bias)
         tables.append(table_of(cache, rows, area, spec, logits, models.network, -1))
     return pd.concat(tables, ignore_index=True)
 

@@ -16,8 +16,8 @@ The folder of models holds ``manifest.json``::
     ENTRY = {"file": "vgg-mouth.onnx", "sha256": "...", "spec": "box-one-padded-64-face44", "flip": true,
              "logit_bias": [8 numbers]}
 
-``flip`` averages the logits of a crop and its mirror image; ``logit_bias`` is added to the logits (logit adjustment
-for rare emotions; zeros where none).
+``flip`` averages the logits of a crop and its mirror image; ``logit_bias`` (logit adjustment for rare emotions; zeros
+where none) is added where it changes the emotion said, see :func:`with_bias`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ModelEntry:
         sha256: of the file, hexadecimal.
         spec: how its crops are cut.
         flip: average with the mirror image.
-        logit_bias: float32 [8], added to the logits.
+        logit_bias: float32 [8], for :func:`with_bias`.
     """
 
     path: Path
@@ -71,6 +71,24 @@ class ModelEntry:
             return cls(folder / values["file"], values["sha256"], spec, bool(values.get("flip", False)), bias)
         except KeyError as error:
             raise ModelError(f"{folder / 'manifest.json'}: an entry lacks {error}") from error
+
+
+def with_bias(logits: Float32, bias: Float32) -> Float32:
+    """Logits with a bias where it changes the emotion said, and as they are elsewhere.
+
+    So a bias that makes a network say rare emotions now and then leaves the probabilities of all its other answers
+    alone; added everywhere, it would cost calibration (measured on the nose: docs/LOG.md, third session).
+
+    Args:
+        logits: float32 [N, 8].
+        bias: float32 [8].
+
+    Returns:
+        float32 [N, 8]; the largest of each row is that of ``logits + bias``.
+    """
+    raised = logits + bias
+    changed = raised.argmax(axis=1) != logits.argmax(axis=1)
+    return np.where(changed[:, None], raised, logits).astype(np.float32)
 
 
 class Models:
@@ -126,13 +144,14 @@ class Models:
             raise ModelError(f"{self.folder} has no visualisation network")
         return ModelEntry.from_dict(self.folder, self.manifest["visualisation"])
 
-    def logits(self, area: Area, crops: UInt8, batch: int = 64) -> Float32:
+    def logits(self, area: Area, crops: UInt8, batch: int = 64, bias: bool = True) -> Float32:
         """Logits of crops of one area, flip and logit bias included.
 
         Args:
             area: which of the seven.
             crops: uint8 [N, size, size], 0 = not visible, cut as ``entry(area).spec`` says.
             batch: crops a run.
+            bias: False leaves the logit bias out.
 
         Returns:
             float32 [N, 8].
@@ -140,7 +159,8 @@ class Models:
         entry = self.entry(area)
         views = np.concatenate([crops, crops[:, :, ::-1]]) if entry.flip else crops
         each = self._run(entry, area, views, batch).reshape(1 + entry.flip, len(crops), N_EMOTIONS)
-        return np.asarray(each.mean(axis=0) + entry.logit_bias, np.float32)
+        mean = each.mean(axis=0)
+        return with_bias(mean, entry.logit_bias) if bias else np.asarray(mean, np.float32)
 
     def _run(self, entry: ModelEntry, area: Area, crops: UInt8, batch: int) -> Float32:
         session = self._session(entry)

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mien import occlude as occluders
 from mien.areas import BLANK_GROWTH, Frame, cut
 from mien.cache import FaceCache
 from mien.fusion import areas_within, blanked_name, blanked_within, views_within
-from mien.inference import Models
+from mien.inference import Models, with_bias
 from mien.occlude import KINDS_FOR, TRAINING_KINDS, Occluded, occlude
 from mien.predictions import identity_of, predictions_folder
 from mien.types import PARTS, Area, CropSpec, Float32, Part, Split, UInt8, hash_of
@@ -141,7 +142,7 @@ def occluded_views(
             _compute(cache, models, rows[third::3], part, specs, path, growth)
         with np.load(path) as kept:
             bias = {name: models.entry(Area(name.removeprefix("blanked_"))).logit_bias for name in names}
-            views = {name: (kept[name] + bias[name]).astype(np.float32) for name in names}
+            views = {name: with_bias(kept[name], bias[name]) for name in names}
             out[target] = OccludedViews(views, kept["labels"])
     return out
 
@@ -164,9 +165,8 @@ def _compute(
     visible, faces = frozenset(PARTS) - {part}, cover(cache, rows, part, kinds, specs[Area.WHOLE_FACE].eyes)
     kept = np.array([truly_visible(face, eyes) == visible for face in faces])
     frames = [face.frame for face, keep in zip(faces, kept, strict=True) if keep]
-    plain, blanked = view_logits(frames, visible, models.logits, specs, growth)
-    named = {a.value: z - models.entry(a).logit_bias for a, z in plain.items()}
-    named |= {blanked_name(a): z - models.entry(a).logit_bias for a, z in blanked.items()}
+    plain, blanked = view_logits(frames, visible, partial(models.logits, bias=False), specs, growth)
+    named = {a.value: z for a, z in plain.items()} | {blanked_name(a): z for a, z in blanked.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")
     arrays: dict[str, Any] = {**named, "labels": cache.labels[rows[kept]]}

@@ -18,7 +18,7 @@ from mien.cache import FaceCache
 from mien.errors import TableError
 from mien.evaluate import LOGIT_COLUMNS, labels_of, logits_of, predict
 from mien.fusion import Fusion, fuse
-from mien.inference import Models
+from mien.inference import Models, with_bias
 from mien.types import AREAS, N_EMOTIONS, Area, Float32, Split, hash_of
 
 
@@ -50,14 +50,13 @@ def cached_predict(
         key = hash_of([identity_of(cache), entry.sha256, entry.spec.key, entry.flip, split, area.value])
         path = folder / f"{split}-{models.network}-{area.value}-{key}.parquet"
         if not path.is_file():
-            table = predict(cache, models, split, (area,), progress)
-            table[list(LOGIT_COLUMNS)] = logits_of(table) - entry.logit_bias
+            table = predict(cache, models, split, (area,), progress, bias=False)
             folder.mkdir(parents=True, exist_ok=True)
             scratch = path.with_name(f"{path.name}.{os.getpid()}.tmp")
             table.to_parquet(scratch, index=False)
             scratch.replace(path)
         table = pd.read_parquet(path)
-        table[list(LOGIT_COLUMNS)] = logits_of(table) + entry.logit_bias
+        table[list(LOGIT_COLUMNS)] = with_bias(logits_of(table), entry.logit_bias)
         tables.append(table.assign(network=models.network))
     return pd.concat(tables, ignore_index=True)
 
