@@ -20,13 +20,23 @@ def test_every_emotion_is_said_as_often_as_asked_and_hardly_more() -> None:
     logits, labels = simulate(3000, 1)
     z, counts = logits[Area.NOSE], np.bincount(labels, minlength=8)
     assert said(z)[-1] == 0, "without it contempt is never said"
-    bias = say_every(z, labels, 0.3)
+    bias = say_every(z, labels, [0.3])
     assert (said(z + bias) >= np.ceil(0.3 * counts)).all()
     raised = bias > 0
     assert raised.any()
     assert (said(z + bias)[raised] <= np.ceil(0.3 * counts)[raised] + 3).all()
     before, after = ((z + b).argmax(axis=1) == labels for b in (0, bias))
     assert before.mean() - after.mean() < 0.01
+
+
+def test_emotions_are_said_as_often_as_costs_nothing() -> None:
+    logits, labels = simulate(3000, 1)
+    z = logits[Area.NOSE]
+    dear, cheap = say_every(z, labels, [1.0]), say_every(z, labels, [0.1])
+    right = (z.argmax(axis=1) == labels).mean()
+    assert ((z + dear).argmax(axis=1) == labels).mean() < right - 0.001
+    np.testing.assert_array_equal(say_every(z, labels, [1.0, 0.1]), cheap)
+    np.testing.assert_array_equal(say_every(z, labels, [0.1, 1.0]), cheap)
 
 
 def test_emotions_that_are_said_already_are_left_alone() -> None:
