@@ -1,4 +1,4 @@
-"""Fill the numbers, tables and picture of README.md and docs/training.md from result files and the command itself.
+"""Fill README.md, docs/training.md and docs/robustness.md from result files and from the command itself.
 
 python scripts/readme.py          write
 python scripts/readme.py --check  exit code 1 where the numbers differ from the files (pictures are not compared)
@@ -7,6 +7,7 @@ python scripts/readme.py --check  exit code 1 where the numbers differ from the 
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
 import re
@@ -17,6 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 TRAINING = ROOT / "docs" / "training.md"
+ROBUSTNESS = ROOT / "docs" / "robustness.md"
 RESULTS = ROOT / "docs" / "results"
 PICTURE = ROOT / "docs" / "images" / "sample.png"
 AREAS = ("mouth", "nose", "eyes", "nose_mouth", "nose_eyes", "mouth_eyes", "whole_face")
@@ -103,6 +105,19 @@ def shipped_text() -> str:
     return "\n".join([*lines, "", "```sh", *commands, "```"])
 
 
+def robustness_text() -> str:
+    """Accuracy, and share of faces with the same answer as before, under every disturbance and by area."""
+    with (RESULTS / "models" / "disturbances.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    lines = ["| disturbance | " + " | ".join(a.replace("_", " ") for a in AREAS) + " | face found % |"]
+    lines.append("|" + "---|" * (len(AREAS) + 2))
+    for name in dict.fromkeys(row["disturbance"] for row in rows):
+        of = {row["area"]: row for row in rows if row["disturbance"] == name}
+        cells = [f"{float(of[a]['accuracy']) * 100:.1f} ({float(of[a]['same_answer']) * 100:.1f})" for a in AREAS]
+        lines.append(f"| {name} | {' | '.join(cells)} | {float(of[AREAS[0]]['detected']) * 100:.1f} |")
+    return "\n".join([*lines, "", f"{rows[0]['n']} test faces."])
+
+
 def filled(text: str, places: dict[str, str]) -> str:
     """A page with every marked place filled."""
     for mark, words in places.items():
@@ -117,8 +132,9 @@ def main(arguments: list[str]) -> int:
     """Write, or check."""
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     readme = {"install": install_text(), "results": results_text(), "sample": sample_text()}
-    before = {README: README.read_text(), TRAINING: TRAINING.read_text()}
-    after = {README: filled(before[README], readme), TRAINING: filled(before[TRAINING], {"shipped": shipped_text()})}
+    places = {README: readme, TRAINING: {"shipped": shipped_text()}, ROBUSTNESS: {"disturbances": robustness_text()}}
+    before = {page: page.read_text() for page in places}
+    after = {page: filled(before[page], blocks) for page, blocks in places.items()}
     if "--check" in arguments:
         return int(before != after)
     for page, text in after.items():
