@@ -39,7 +39,7 @@ from mien.study.plan import (
 from mien.study.steps import Step, StepLog, do_all, replacing
 from mien.study.trainings import DataSet, claimed, faces_hash, faces_of, finish, runs_folder, write_predictions
 from mien.train import TrainConfig, epochs_of, paper_config
-from mien.types import AREAS, EMOTIONS, Area
+from mien.types import AREAS, EMOTIONS, Area, CropSpec
 
 MEASURED = {
     ("vgg", 32): 490.0, ("vgg", 48): 247.0, ("vgg", 64): 144.0, ("anyarea", 32): 490.0, ("anyarea", 64): 144.0,
@@ -90,7 +90,8 @@ def test_the_cpu_plan_ends_at_64_pixels_and_fits_into_twelve_hours() -> None:
 def test_the_cpu_plan_compares_crops_by_one_any_area_network_a_spec() -> None:
     crops = [run.config for run in cpu_runs() if run.role == "crops"]
     assert {(config.network, config.stages) for config in crops} == {("anyarea", CROP_STAGES)}
-    assert [config.spec for config in crops] == [spec.key for spec in CROP_SPECS]
+    specs = {(spec.mask, spec.eyes, spec.padded) for spec in (CropSpec.from_key(config.spec) for config in crops)}
+    assert specs == {(m, e, p) for m, e in (("box", "one"), ("hull", "one"), ("box", "both")) for p in (True, False)}
     assert all(config.areas == AREAS for config in crops)
 
 
