@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from mien import landmarks
 from mien.areas import FRAME_SIDE, bounding_box, crop_all, cut, frame_of, hull_groups, landmark_indices, square_of
 from mien.images import to_gray
-from mien.report.faces import SAMPLE_PHOTO
 from mien.types import AREAS, PUBLISHED_SPEC, STUDY_SPECS, Area, CropSpec, Float32, UInt8
 
 BOX_SPECS = [PUBLISHED_SPEC, CropSpec(eyes="both"), CropSpec(size=32), CropSpec(face_size=30)]
@@ -75,8 +74,8 @@ def test_crops_are_squares_of_the_spec(face: tuple[UInt8, Float32], area: Area, 
     assert crop.box[2] - crop.box[0] == pytest.approx(crop.box[3] - crop.box[1], abs=1e-2)
 
 
-def test_cubic_crops_depend_less_on_the_resolution_of_the_picture() -> None:
-    portrait = to_gray(cv2.imread(str(SAMPLE_PHOTO), cv2.IMREAD_COLOR))
+def test_cubic_crops_depend_less_on_the_resolution_of_the_picture(photo: UInt8) -> None:
+    portrait = to_gray(photo)
     face = landmarks.detect(portrait, "hog")[0]
     scale = 38 / face.size
     small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
