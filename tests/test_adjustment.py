@@ -39,6 +39,33 @@ def test_emotions_are_said_as_often_as_costs_nothing() -> None:
     np.testing.assert_array_equal(say_every(z, labels, [0.1, 1.0]), cheap)
 
 
+def rivals(preferred: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two emotions are asked for; the second is likelier than the first on so many faces, elsewhere they are equal."""
+    labels = np.repeat([0, 1, 2], [80, 10, 10])
+    z = np.full((100, 8), -50.0)
+    z[:, 0] = 0
+    z[:, 1] = z[:, 2] = -1 - 0.1 * np.arange(100)
+    z[:preferred, 2] += 1
+    return z, labels
+
+
+def test_two_emotions_that_bid_for_the_same_faces_end_it() -> None:
+    z, labels = rivals(5)
+    counts = said(z + say_every(z, labels, [0.5]))
+    assert (counts[:3] >= [80, 5, 5]).all()
+
+
+def test_of_emotions_that_cannot_both_have_so_many_faces_less_is_asked() -> None:
+    z, labels = rivals(2)
+    counts = said(z + say_every(z, labels, [0.5]))
+    assert (counts[:3] >= [90, 2, 2]).all()
+
+
+def test_an_emotion_that_another_always_hides_is_left_alone() -> None:
+    z, labels = rivals(0)
+    assert not say_every(z, labels, [0.5]).any()
+
+
 def test_emotions_that_are_said_already_are_left_alone() -> None:
     labels = np.tile(np.arange(8), 20)
     assert not say_every(5.0 * np.eye(8)[labels], labels).any()
