@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mien.networks import NETWORKS, VGG, VGG_BLOCKS, AnyAreaVGG, DenseNetBC, build, normalize_crops, to_onnx
+from mien.networks import VGG, VGG_BLOCKS, AnyAreaVGG, DenseNetBC, build, normalize_crops, to_onnx
+from mien.types import NETWORKS
 
 ONNX_TOLERANCE = 1e-4
 

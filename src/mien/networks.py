@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mien.types import N_EMOTIONS
+from mien.types import N_EMOTIONS, NETWORKS, NetworkName
 
 VGG_BLOCKS: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256, 256), (256, 256, 256), (512, 512))
 """Filters of the 3x3 convolutions between the poolings (Fig. 1)."""
-NetworkName = Literal["vgg", "densenet", "anyarea"]
-NETWORKS: tuple[NetworkName, ...] = ("vgg", "densenet", "anyarea")
 
 
 def normalize_crops(crops: Tensor) -> Tensor:

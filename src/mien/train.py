@@ -23,8 +23,8 @@ from mien.augment import PUBLISHED_AUGMENTATION, Augmentation, at_resolution, ra
 from mien.cache import FaceCache
 from mien.errors import ModelError
 from mien.fusion import blanked_within
-from mien.networks import AnyAreaVGG, DenseNetBC, NetworkName, build
-from mien.types import AREAS, PARTS, Area, CropSpec, Part, Split, hash_of
+from mien.networks import AnyAreaVGG, DenseNetBC, build
+from mien.types import AREAS, PARTS, Area, CropSpec, NetworkName, Part, Split, hash_of
 
 ANY_AREA_WEIGHTS = {
     Area.MOUTH: 0.13, Area.NOSE: 0.11, Area.EYES: 0.13, Area.NOSE_MOUTH: 0.13,

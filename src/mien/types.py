@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -254,6 +254,9 @@ class Crop:
 
 
 Split = Literal["train", "validation", "test"]
+NetworkName = Literal["vgg", "densenet", "anyarea"]
+NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
+"""The network of an area (Fig. 1), the visualisation network (Fig. 2), and one network for every area."""
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 

@@ -33,6 +33,7 @@ from mien import metrics
 from mien.areas import Frame
 from mien.cache import FaceCache
 from mien.occlude import HELD_OUT_KINDS, PIECES, TRAINING_KINDS, Occluded, occlude
+from mien.occluded import HIDDEN
 from mien.tables import markdown
 from mien.types import PARTS, PUBLISHED_SPEC, Float32, Part, Split, UInt8
 from mien.visibility import VIEW_SIDE, PieceVisibility, VisibilityModel, view_of
@@ -252,7 +253,7 @@ def choose_thresholds(probabilities: Float32, hidden: Float32) -> dict[str, floa
     grid = np.round(np.arange(0.1, 0.91, 0.02), 2)
     chosen = {}
     for column, piece in enumerate(PIECES):
-        scores = [balanced_accuracy(probabilities[:, column] >= t, hidden[:, column] <= 0.5) for t in grid]
+        scores = [balanced_accuracy(probabilities[:, column] >= t, hidden[:, column] <= HIDDEN) for t in grid]
         chosen[piece] = float(grid[int(np.argmax(scores))])
     return chosen
 
@@ -325,8 +326,8 @@ def _said(pieces: list[PieceVisibility], part: str) -> npt.NDArray[np.bool_]:
 
 def _hidden(faces: list[Occluded], part: str) -> npt.NDArray[np.bool_]:
     if part == "right_eye":
-        return np.array([face.share(Part.EYES, "one") > 0.5 for face in faces])
-    return np.array([face.share(Part(part), "both") > 0.5 for face in faces])
+        return np.array([face.share(Part.EYES, "one") > HIDDEN for face in faces])
+    return np.array([face.share(Part(part), "both") > HIDDEN for face in faces])
 
 
 def _row(

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from mien.augment import AUGMENTATIONS
 from mien.cache import FaceCache
 from mien.errors import MissingExtraError, UsageError
-from mien.types import AREAS, TRAINING_SPECS, Area
+from mien.types import AREAS, NETWORKS, TRAINING_SPECS, Area
 
 if TYPE_CHECKING:
     from mien.train import TrainConfig, Trained
 
-NETWORKS = ("vgg", "densenet", "anyarea")
 RUNS = Path("~/.cache/mien/runs")
 _EPILOG = """examples:
   mien train --data ferplus:~/ferplus --area mouth
