@@ -43,7 +43,7 @@ from mien.types import AREAS, EMOTIONS, Area, CropSpec
 
 MEASURED = {
     ("vgg", 32): 490.0, ("vgg", 48): 247.0, ("vgg", 64): 144.0, ("anyarea", 32): 490.0, ("anyarea", 64): 144.0,
-    ("densenet", 32): 110.0, ("densenet", 48): 50.0, ("densenet", 64): 30.0,
+    ("densenet", 32): 99.0, ("densenet", 48): 46.0, ("densenet", 64): 22.0,
 }  # fmt: skip
 """Training images a second on the two cores of the project's machine with nothing else running (docs/study.md)."""
 FERPLUS_TRAINING_FACES = 27_241
