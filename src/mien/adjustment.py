@@ -50,16 +50,14 @@ def say_every(
         float64 [8], 0 for emotions that are said often enough.
     """
     plain = float((logits.argmax(axis=1) == labels).mean())
-    for share in shares:
+    halves = [shares[-1] / 2**halving for halving in range(1, _HALVINGS + 1)]
+    for place, share in enumerate([*shares, *halves], start=1):
         bias = _raising(logits, labels, share)
-        if bias is not None and ((logits + bias).argmax(axis=1) == labels).mean() >= plain - FREE:
+        if bias is None:
+            continue
+        if place >= len(shares) or ((logits + bias).argmax(axis=1) == labels).mean() >= plain - FREE:
             return bias
-    for _ in range(_HALVINGS):
-        if bias is not None:
-            return bias
-        share /= 2
-        bias = _raising(logits, labels, share)
-    return np.zeros(N_EMOTIONS) if bias is None else bias
+    return np.zeros(N_EMOTIONS)
 
 
 def _raising(logits: Float32 | Float64, labels: npt.NDArray[np.int64], least: float) -> Float64 | None:

@@ -254,10 +254,10 @@ class Crop:
 
 
 Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 NetworkName = Literal["vgg", "densenet", "anyarea"]
 NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
 """The network of an area (Fig. 1), the visualisation network (Fig. 2), and one network for every area."""
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)

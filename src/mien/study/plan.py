@@ -26,7 +26,6 @@ PART_STAGES: Stages = ((4.0, 32), (0.5, 64))
 """Of the six smaller areas: 8 to 29 source pixels wide on FER+ (median), so that nothing is lost at 32 pixels."""
 CROP_STAGES: Stages = ((3.0, 32), (0.5, 64))
 """One short schedule for every arm of the comparison of crops: equal for all, not the best any could do."""
-VISUALISATION_STAGES: Stages = ((5.0, 32), (0.5, 48), (0.5, 64))
 
 
 def cpu_config(area: Area, seed: int) -> TrainConfig:
@@ -105,8 +104,8 @@ def cpu_visualisations() -> list[TrainConfig]:
     base = TrainConfig(network="densenet", area="whole_face", dropout=0.0, rate=4e-3)
     early = replace(base, stages=((3.0, 32),))
     late = replace(
-        base, stages=VISUALISATION_STAGES, rate=3e-3, again=0.4, balance=0.5, augmentation=LIGHT_AUGMENTATION,
-        start_from=early.name,
+        base, stages=((5.0, 32), (0.5, 48), (0.5, 64)), rate=3e-3, again=0.4, balance=0.5,
+        augmentation=LIGHT_AUGMENTATION, start_from=early.name,
     )  # fmt: skip
     return [early, late]
 
