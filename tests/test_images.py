@@ -284,9 +284,9 @@ def _peak_mb(data: bytes, tmp_path: Path) -> float:
     path = tmp_path / "x"
     path.write_bytes(data)
     code = (
-        "import contextlib, resource, sys\nfrom mien import images\n"
+        "import contextlib, re, sys\nfrom pathlib import Path\nfrom mien import images\n"
         "with contextlib.suppress(images.ImageError): images.load(sys.argv[1])\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) / 1000)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     return float(done.stdout)

@@ -293,7 +293,8 @@ def _eight_bits(pixels: npt.NDArray[Any]) -> UInt8:
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype.kind == "f":
-        return np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+        levels: UInt8 = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+        return levels
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
@@ -303,8 +304,7 @@ def _over_white(pixels: UInt8) -> UInt8:
         return pixels[..., None]
     if pixels.shape[2] == 3 or pixels[..., 3].min() == 255:
         return pixels[..., :3]
-    alpha = pixels[..., 3].astype(np.uint16)
+    alpha: npt.NDArray[np.uint16] = pixels[..., 3].astype(np.uint16)
     white = 255 * (255 - alpha) + 127  # with colour x alpha at most 65,152
     colours: list[UInt8] = [((pixels[..., c] * alpha + white) // 255).astype(np.uint8) for c in range(3)]
-    stacked: UInt8 = np.stack(colours, axis=2)
-    return stacked
+    return np.stack(colours, axis=2)

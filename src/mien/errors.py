@@ -20,11 +20,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from mien.names import writable
+
 
 class MienError(Exception):
-    """Base of every error mien raises on purpose."""
+    """Base of every error mien raises on purpose; its sentence can always be printed, whatever names are in it."""
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        return writable(super().__str__())
 
 
 class UsageError(MienError):
