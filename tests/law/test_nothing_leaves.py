@@ -40,7 +40,7 @@ time.sleep(3)
 SERVE = """
 import threading, time, urllib.request
 import uvicorn
-from mien.analyze import Analyzer
+from mien.analyze.analyzer import Analyzer
 from mien.assets import SAMPLE
 from mien.serve.app import create_app
 from mien.serve.settings import ServeSettings
