@@ -1,7 +1,7 @@
 """A picture, in whatever form it comes -> upright RGB, within limits. Nothing is stored, nothing leaves the machine.
 
-Sources: a path, the bytes of a file, a binary file object, a numpy array, or a Pillow image. ``mien.face.decoding`` reads
-the bytes.
+Sources: a path, the bytes of a file, a binary file object, a numpy array, or a Pillow image. Bytes are read by
+:mod:`mien.face.decoding`.
 
 ===============  ==================================================================================================
 16 bits          scaled to 8 (divided by 257)
