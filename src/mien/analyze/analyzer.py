@@ -27,6 +27,7 @@ from mien.face.areas import bounding_box, square_of
 from mien.face.crops import Frame, cut, frame_of
 from mien.face.images import ImageSource, Limits
 from mien.face.spec import PUBLISHED_SPEC, Crop, CropSpec, Sampling
+from mien.names import writable
 from mien.trust import fusion
 from mien.trust.authenticity import Calibration, softmax
 from mien.trust.contribution import photo_contribution
@@ -121,7 +122,7 @@ class Analyzer:
         rgb = images.load(image, self.limits)
         gray = images.to_gray(rgb)
         found = landmarks.detect(gray, self.detector) if faces is None else list(faces)
-        name = (str(image) if isinstance(image, str | Path) else "") if input is None else input
+        name = writable((str(image) if isinstance(image, str | Path) else "") if input is None else input)
         wanted = self.heatmap if heatmap is None else heatmap
         answers = tuple(self._answers(gray, found, visible, wanted)) if found else ()
         return Answers(answers, rgb, name, f"{self.models.network} {self.models.manifest.get('version', '')}".strip())

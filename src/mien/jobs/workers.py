@@ -235,9 +235,9 @@ class Crew:
             worker.kill()
 
     def outcomes(
-        self, function: Callable[[_Task], _Result], tasks: Iterable[_Task]
+        self, function: Callable[[_Task], _Result], tasks: Iterable[_Task], ordered: bool = True
     ) -> Iterator[Outcome[_Task, _Result]]:
-        """What becomes of every task, in the order of the tasks.
+        """What becomes of every task, in the order of the tasks, or in that in which they are finished.
 
         Raises:
             WorkerError: no process ever became ready.
@@ -247,8 +247,8 @@ class Crew:
         finished: dict[int, Outcome[_Task, _Result]] = {}
         turn, more = 0, True
         while more or at_work or finished:
-            while turn in finished:
-                yield finished.pop(turn)
+            while finished and (turn in finished or not ordered):
+                yield finished.pop(turn if ordered else next(iter(finished)))
                 turn += 1
             for worker in self._workers:
                 room = len(at_work) + len(finished) < self._ahead

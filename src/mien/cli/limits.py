@@ -1,0 +1,38 @@
+"""The limits a user can set, by the same options for photos, folders, videos and the server."""
+
+from __future__ import annotations
+
+import argparse
+
+from mien.face.limits import DEFAULT_LIMITS, Limits
+
+
+def add_limits(parser: argparse.ArgumentParser, defaults: Limits = DEFAULT_LIMITS) -> argparse._ArgumentGroup:
+    """Declare them; returns the group, for what concerns one command alone."""
+    group = parser.add_argument_group("limits")
+    for name, value, metavar, text in (
+        ("--max-file", defaults.bytes / 1e6, "MB", "largest file of a picture, in MB"),
+        ("--max-pixels", defaults.pixels / 1e6, "MILLIONS", "largest picture or video frame, in millions of pixels"),
+        ("--max-seconds", defaults.seconds, "S", "longest work on one picture or frame"),
+        ("--max-memory", defaults.memory / 1e9, "GB", "memory of a process that analyses"),
+    ):
+        group.add_argument(name, type=float, default=value, metavar=metavar, help=f"{text} ({value:g})")
+    return group
+
+
+def limits_of(args: argparse.Namespace) -> Limits:
+    """The options as limits.
+
+    Raises:
+        UsageError: one is not positive.
+    """
+    return Limits(
+        pixels=_whole(args.max_pixels * 1e6),
+        bytes=_whole(args.max_file * 1e6),
+        seconds=args.max_seconds,
+        memory=_whole(args.max_memory * 1e9),
+    )
+
+
+def _whole(value: float) -> int:
+    return round(value) if 0 < value < 1e18 else 0
