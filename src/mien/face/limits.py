@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from mien.errors import UsageError
@@ -24,7 +25,7 @@ class Limits:
     memory: int = 4_000_000_000
 
     def __post_init__(self) -> None:
-        if not min(self.pixels, self.bytes, self.seconds, self.memory) > 0:
+        if not all(0 < value < math.inf for value in (self.pixels, self.bytes, self.seconds, self.memory)):
             raise UsageError("the limits on pixels, bytes, seconds and memory must be positive")
 
 
