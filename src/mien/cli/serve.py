@@ -62,20 +62,13 @@ def run(args: argparse.Namespace) -> int:
         if args.open:
             threading.Timer(0.8, webbrowser.open, [link]).start()
         config: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
-        warming = threading.Thread(target=_warm_up, args=[analyzer])
+        warming = threading.Thread(target=app.state.examples.prepare)
         warming.start()
         server = uvicorn.Server(uvicorn.Config(app, timeout_keep_alive=5, limit_concurrency=200, **config))
         with suppress(KeyboardInterrupt):  # the usual way to end it
             server.run([listener])
         warming.join()  # native code must not run while Python ends
     return 0
-
-
-def _warm_up(analyzer: Analyzer) -> None:
-    """Load what the first picture would have to wait for."""
-    from mien.assets import SAMPLE
-
-    analyzer.analyze(SAMPLE)
 
 
 def settings_of(args: argparse.Namespace) -> ServeSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -17,12 +18,14 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from mien.analyze.analyzer import Analyzer
+from mien.analyze.table import COLUMNS
 from mien.assets import SAMPLE
 from mien.errors import MienError, MissingExtraError
 from mien.face.areas import PART_LANDMARKS
-from mien.face.images import Limits
-from mien.face.landmarks import DETECTORS, DetectorChoice
+from mien.face.images import Limits, load, to_gray
+from mien.face.landmarks import DETECTORS, DetectorChoice, detect_one
 from mien.serve.desk import Desk
+from mien.serve.examples import EXAMPLES, Examples
 from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
 from mien.serve.problems import answer_to, problem
 from mien.serve.schema import PICTURE
@@ -33,6 +36,10 @@ from mien.serve.whatif import page_answer
 from mien.types import AREAS, EMOTIONS, PARTS
 
 WEB = Path(__file__).parent / "web"
+WAY_BACK = (
+    '<nav aria-label="mien" style="padding:10px 16px;background:#fff;font:16px/1.4 system-ui,sans-serif">'
+    '<a href="/" style="color:#1f5a70">\u2190 Back to mien</a></nav>'
+)
 log = logging.getLogger("mien.serve")
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -111,6 +118,8 @@ def create_app(settings: ServeSettings, analyzer: Analyzer | None = None) -> Fas
     _add_problems(app)
     _add_pages(app, settings)
     _add_api(app, settings, analyzers, desk)
+    app.state.examples = Examples(analyzers["auto"])
+    _add_examples(app, app.state.examples, desk)
     return app
 
 
@@ -161,7 +170,14 @@ def _add_pages(app: FastAPI, settings: ServeSettings) -> None:
     async def report() -> Response:
         if settings.report is None:
             raise HTTPException(404, "this server was started without --report")
-        return HTMLResponse(settings.report.read_text("utf-8"), headers={"Content-Security-Policy": REPORT_POLICY})
+        return HTMLResponse(with_way_back(settings.report.read_text("utf-8")), headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+def with_way_back(html: str) -> str:
+    """A report with a link to the page as the first thing in its body."""
+    opening = re.search(r"<body[^>]*>", html, re.IGNORECASE)
+    place = opening.end() if opening else 0
+    return html[:place] + WAY_BACK + html[place:] if opening else html + WAY_BACK
 
 
 def _swagger(name: str) -> bytes:
@@ -174,6 +190,7 @@ def _swagger(name: str) -> bytes:
 
 def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorChoice, Analyzer], desk: Desk) -> None:
     analyzer = analyzers["auto"]
+    limits = analyzer.limits
 
     @app.post("/api/analyze", responses={**_PROBLEMS, 200: _ANSWER}, openapi_extra=_BODY, tags=["analysis"])
     async def analyze(
@@ -188,6 +205,10 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
         preview: Annotated[
             bool, Query(description="Add the picture as a JPEG, for browsers that show no TIFF.")
         ] = False,
+        rows: Annotated[bool, Query(description="Add the rows of the table that `mien analyze --out` writes.")] = False,
+        whole_picture: Annotated[
+            bool, Query(description="The whole picture is one face: no search for faces in it.")
+        ] = False,
         input: Annotated[str, Query(max_length=400, description="Name of the picture, given back in the answer.")] = "",
     ) -> dict[str, Any]:
         """Find the faces of one picture and say what each area tells, and how far that can be trusted.
@@ -198,8 +219,10 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
         chosen = analyzers[detector]
 
         def job() -> dict[str, Any]:
-            answers = chosen.analyze(picture, area=area, heatmap=heatmap, input=input)
-            return page_answer(chosen, answers, what_if=what_if, heatmap=heatmap, preview=preview)
+            pixels = load(picture, limits)
+            faces = [detect_one(to_gray(pixels), detector)] if whole_picture else None
+            answers = chosen.analyze(pixels, area=area, heatmap=heatmap, faces=faces, input=input)
+            return page_answer(chosen, answers, what_if=what_if, heatmap=heatmap, preview=preview, rows=rows)
 
         return await desk.run(job)
 
@@ -230,6 +253,9 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
             },
             "heatmap": "visualisation" in analyzer.models.manifest,
             "report": settings.report is not None,
+            "examples": [{"name": one.name, "title": one.title} for one in EXAMPLES.values()],
+            "columns": list(COLUMNS),
+            "options": {"whole_picture": True, "prior": False},
         }
 
     @app.get("/api/sample", tags=["server"], response_class=FileResponse)
@@ -244,3 +270,15 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
         if settings.token is not None:
             response.set_cookie(COOKIE, settings.token, httponly=True, samesite="strict", path="/")
         return response
+
+
+def _add_examples(app: FastAPI, examples: Examples, desk: Desk) -> None:
+    @app.get("/api/examples/{name}.jpg", responses={404: _PROBLEM}, tags=["server"], response_class=Response)
+    async def picture(name: str) -> Response:
+        """A face to try: the bundled photo, or it behind something drawn over it."""
+        return Response(await desk.run(lambda: examples.picture(name)), media_type="image/jpeg")
+
+    @app.get("/api/examples/{name}.json", responses={404: _PROBLEM, 200: _ANSWER}, tags=["server"])
+    async def answer(name: str) -> dict[str, Any]:
+        """The answer for a face to try, as `/api/analyze` gives it, worked out once."""
+        return examples.known(name) or await desk.run(lambda: examples.answer(name))
