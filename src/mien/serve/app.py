@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from mien.analyze.analyzer import Analyzer
@@ -82,6 +81,7 @@ _PROBLEM = {
 }
 _PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 403, 408, 413, 421, 422, 503, 504), _PROBLEM)
 _ANSWER = {"description": "The faces and their answers.", "content": {"application/json": {"schema": PICTURE}}}
+_STATIC_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _STATUS_TYPES = {404: "NotFoundError", 405: "MethodError"}
 
 
@@ -147,7 +147,13 @@ def _add_problems(app: FastAPI) -> None:
 
 
 def _add_pages(app: FastAPI, settings: ServeSettings) -> None:
-    app.mount("/static", StaticFiles(directory=WEB), name="static")
+    files = {path.name: path.read_bytes() for path in WEB.iterdir() if path.is_file()}
+
+    @app.get("/static/{name}", include_in_schema=False)
+    async def static(name: str) -> Response:
+        if name not in files:
+            raise HTTPException(404, "Not Found")
+        return Response(files[name], media_type=_STATIC_TYPES[Path(name).suffix])
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
@@ -276,7 +282,8 @@ def _add_examples(app: FastAPI, examples: Examples, desk: Desk) -> None:
     @app.get("/api/examples/{name}.jpg", responses={404: _PROBLEM}, tags=["server"], response_class=Response)
     async def picture(name: str) -> Response:
         """A face to try: the bundled photo, or it behind something drawn over it."""
-        return Response(await desk.run(lambda: examples.picture(name)), media_type="image/jpeg")
+        drawn = examples.known_picture(name) or await desk.run(lambda: examples.picture(name))
+        return Response(drawn, media_type="image/jpeg")
 
     @app.get("/api/examples/{name}.json", responses={404: _PROBLEM, 200: _ANSWER}, tags=["server"])
     async def answer(name: str) -> dict[str, Any]:

@@ -23,6 +23,9 @@ _FINE = 4
 """Covers are drawn on a picture so many times larger and made smaller again, which smooths their edges."""
 
 
+_Cover = Callable[[UInt8, Float32], None]
+
+
 @dataclass(frozen=True)
 class Example:
     """One face to try.
@@ -36,7 +39,7 @@ class Example:
 
     name: str
     title: str
-    cover: Callable[[UInt8, Float32], None] | None = None
+    cover: _Cover | None = None
 
 
 class Examples:
@@ -49,6 +52,7 @@ class Examples:
     def __init__(self, analyzer: Analyzer) -> None:
         self._analyzer = analyzer
         self._lock = threading.Lock()
+        self._pictures: dict[str, bytes] = {}
         self._answers: dict[str, dict[str, Any]] = {}
 
     def picture(self, name: str) -> bytes:
@@ -58,11 +62,14 @@ class Examples:
             NotFoundError: no example has this name.
         """
         example = _example(name)
-        if example.cover is None:
-            return SAMPLE.read_bytes()
+        if name not in self._pictures:
+            self._pictures[name] = SAMPLE.read_bytes() if example.cover is None else self._drawn(example.cover)
+        return self._pictures[name]
+
+    def _drawn(self, cover: _Cover) -> bytes:
         image, points = load(SAMPLE), self._plain[0].face.landmarks
         fine = np.ascontiguousarray(cv2.resize(image, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_CUBIC))
-        drawn = cv2.resize(_covered(example.cover, fine, points), image.shape[1::-1], interpolation=cv2.INTER_AREA)
+        drawn = cv2.resize(_covered(cover, fine, points), image.shape[1::-1], interpolation=cv2.INTER_AREA)
         return bytes(cv2.imencode(".jpg", np.ascontiguousarray(drawn[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
 
     def answer(self, name: str) -> dict[str, Any]:
@@ -83,6 +90,10 @@ class Examples:
         """The answer, if it is there already."""
         return self._answers.get(name)
 
+    def known_picture(self, name: str) -> bytes | None:
+        """The picture, if it is there already."""
+        return self._pictures.get(name)
+
     def prepare(self) -> None:
         """Answer all of them, the first one first."""
         for name in EXAMPLES:
@@ -99,7 +110,7 @@ def _example(name: str) -> Example:
     return EXAMPLES[name]
 
 
-def _covered(cover: Callable[[UInt8, Float32], None], fine: UInt8, points: Float32) -> UInt8:
+def _covered(cover: _Cover, fine: UInt8, points: Float32) -> UInt8:
     drawn = fine.copy()
     cover(drawn, points * _FINE)
     return drawn
