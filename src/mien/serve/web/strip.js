@@ -15,9 +15,11 @@ export function stateWords({ state, kind, done, count, shots, problem, passing }
   return verdict(faces[0].abstained ? null : faces[0].answer);
 }
 
+const stand = (sign) => html("span", { class: "film", "aria-hidden": true }, sign);
+
 function thumb(item) {
   const url = item.shots[0]?.answer.preview ?? item.shots[0]?.url ?? item.url;
-  return url ? html("img", { src: url, alt: "", onerror: (event) => { event.target.hidden = true; } }) : html("span", { class: "film", "aria-hidden": true }, "▶");
+  return url ? html("img", { src: url, alt: "", onerror: (event) => event.target.replaceWith(stand("?")) }) : stand("▶");
 }
 
 export function showStrip(items, selected, { onSelect, onRemove }) {
