@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -91,6 +92,15 @@ class Analyzer:
         self.limits = limits
         self.calibration, self.fusion, self._uncalibrated = _trust_of(self.models)
         self._sight = _sight_of(self.models)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An Analyzer in another process is opened there anew, with the same models and options."""
+        options = {
+            "detector": self.detector, "area": None if self.visible is None else tuple(sorted(self.visible)),
+            "heatmap": self.heatmap, "coverage": self.coverage, "min_authenticity": self.min_authenticity,
+            "limits": self.limits,
+        }  # fmt: skip
+        return _reopened, (type(self), self.models, options)
 
     def analyze(
         self,
@@ -324,6 +334,10 @@ def parts_of(area: AreaChoice) -> frozenset[Part]:
     if not parts:
         raise UsageError(f"an area needs at least one of {', '.join(names)}")
     return frozenset(parts)
+
+
+def _reopened(kind: type[Analyzer], models: Models, options: dict[str, Any]) -> Analyzer:
+    return kind(models, **options)
 
 
 def _open_models(models: Path | str | Models | None, network: str | None) -> Models:
