@@ -16,7 +16,7 @@ from mien.cli.outputs import _FORMATS, _sinks, table_of
 from mien.errors import ImageError, InputError, MienError, NoFaceError, UsageError
 from mien.face.formats import VIDEO_SUFFIXES
 from mien.jobs.limits import limit_memory, time_limit
-from mien.names import writable
+from mien.names import one_line, writable
 
 if TYPE_CHECKING:
     from mien.analyze.analyzer import Analyzer
@@ -165,7 +165,7 @@ def _answers(analyzer: Analyzer, path: str) -> Answers:
     except MemoryError:
         raise InputError(f"{path}: it needs more memory than --max-memory allows") from None
     except Exception as error:
-        raise InputError(f"{path}: mien failed on it ({type(error).__name__}: {error})") from None
+        raise InputError(f"{path}: mien failed on it ({one_line(f'{type(error).__name__}: {error}')})") from None
 
 
 def _complain(error: MienError) -> None:
