@@ -348,8 +348,8 @@ def _whole(port: int) -> bytes:
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
                 return bytes(response.read())
-        except urllib.error.HTTPError as error:  # an honest 503: analyses whose callers hung up still run
-            if error.code != 503:
+        except urllib.error.HTTPError as error:  # honest: analyses whose callers hung up still run, or it just began
+            if error.code not in (503, 504):
                 raise
             said = error.read()
             time.sleep(float(error.headers.get("Retry-After", 1)))
@@ -409,7 +409,7 @@ def _ask(port: int, request: bytes, hang_up: bool) -> str:
 
 
 def main() -> int:
-    """Run what was asked for, add it to the results file; exit code 1 where there was a fault."""
+    """Run what was asked for, bring it into the results file, beside what it says of other kinds; exit code 1 where there was a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, count in (("pictures", 100_000), ("videos", 2_000), ("archives", 5_000), ("requests", 20_000)):
         parser.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"({count:,})")
@@ -424,17 +424,15 @@ def main() -> int:
         Path(f"fuzz-{kind}-{number}{name if name.startswith('.') else '.bin'}").write_bytes(data)
         print(TRIES[kind](name, data))
         return 0
-    results: dict[str, Any] = {
-        "command": " ".join(["python scripts/measure/fuzz.py", *sys.argv[1:]]), "seed": args.seed,
-        "limits": {"seconds": SECONDS, "bytes": MEMORY}, "python": platform.python_version(),
-    }  # fmt: skip
-    for kind in TRIES:
-        if getattr(args, kind):
-            results[kind] = campaign(kind, getattr(args, kind), args.seed, args.workers)
+    known = {"limits": {"seconds": SECONDS, "bytes": MEMORY}, "python": platform.python_version()}
+    results: dict[str, Any] = (json.loads(args.out.read_text()) if args.out.is_file() else {}) | known
+    run = {"command": " ".join(["python scripts/measure/fuzz.py", *sys.argv[1:]]), "seed": args.seed}
+    for kind in (*TRIES, "requests"):
+        count = getattr(args, kind)
+        if count:
+            done = campaign(kind, count, args.seed, args.workers) if kind in TRIES else requests(count, args.seed)
+            results[kind] = run | done
             args.out.write_text(json.dumps(results, indent=1) + "\n")
-    if args.requests:
-        results["requests"] = requests(args.requests, args.seed)
-    args.out.write_text(json.dumps(results, indent=1) + "\n")
     faults = {kind: r["faults"] for kind, r in results.items() if isinstance(r, dict) and r.get("faults")}
     for kind, found in faults.items():
         print(f"{kind}: {len(found)} faults, such as {found[:3]}", file=sys.stderr)
