@@ -409,7 +409,7 @@ def _ask(port: int, request: bytes, hang_up: bool) -> str:
 
 
 def main() -> int:
-    """Run what was asked for, bring it into the results file, beside what it says of other kinds; exit code 1 where there was a fault."""
+    """Run what was asked for, into the results file beside its other kinds; exit code 1 where there was a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, count in (("pictures", 100_000), ("videos", 2_000), ("archives", 5_000), ("requests", 20_000)):
         parser.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"({count:,})")
