@@ -189,3 +189,13 @@ def test_a_damaged_piece_of_a_folder_is_done_again(photo_file: Path, tiny_models
     with contextlib.suppress(InputError):
         analyze_folder([str(tmp_path)], out, settings, workers=0, quiet=True)
     assert analyze_folder([str(tmp_path)], out, settings, workers=0, quiet=True, overwrite=out.exists()).faces == 1
+
+
+def test_too_little_memory_is_said_in_a_sentence(photo: UInt8, tiny_models: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    cv2.imwrite(str(large), np.zeros((9000, 9000, 4), np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    done = run("analyze", large, "--max-memory", "0.4", "--models", tiny_models)
+    assert done.returncode == 3
+    assert "memory" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

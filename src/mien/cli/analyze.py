@@ -15,7 +15,7 @@ from mien.cli.noise import native_noise_hidden
 from mien.cli.outputs import _FORMATS, _sinks, table_of
 from mien.errors import ImageError, InputError, MienError, NoFaceError, UsageError
 from mien.face.formats import VIDEO_SUFFIXES
-from mien.jobs.limits import limit_memory, time_limit
+from mien.jobs.limits import memory_limit, time_limit
 from mien.names import one_line, writable
 
 if TYPE_CHECKING:
@@ -80,13 +80,10 @@ def run(args: argparse.Namespace) -> int:
         videos = [path for path in paths if _is_video(path)]
         if videos and len(videos) < len(paths):
             raise UsageError("analyse videos in a call of their own")
-        if videos:
-            limit_memory(limits_of(args).memory)
-            return _videos(args, paths, open_analyzer)
-        if any(_is_folder(path) for path in paths):
+        if not videos and any(_is_folder(path) for path in paths):
             return _folders(args, paths)
-        limit_memory(limits_of(args).memory)
-        return _photos(args, paths)
+        with memory_limit(limits_of(args).memory):
+            return _videos(args, paths, open_analyzer) if videos else _photos(args, paths)
 
 
 def _inputs(args: argparse.Namespace) -> list[str]:
