@@ -22,12 +22,12 @@ import pandas as pd
 from mien.analyze.analyzer import Analyzer
 from mien.analyze.answers import Answers
 from mien.analyze.drawings import Drawings
+from mien.analyze.identity import identity_of
 from mien.analyze.listing import Key, Listing, Photo, list_photos
 from mien.analyze.table import COLUMNS, table_of
 from mien.errors import InputError, ModelError
 from mien.face import images
 from mien.face.limits import DEFAULT_LIMITS, Limits
-from mien.jobs.files import hash_of
 from mien.jobs.journal import Journal, failures_path
 from mien.jobs.progress import Progress
 from mien.jobs.workers import Crew, Lost, Outcome, WorkLimits
@@ -283,12 +283,8 @@ class _Keeper:
 
 def _identity(paths: Sequence[str], settings: BatchSettings, recursive: bool, analyzer: Analyzer) -> dict[str, Any]:
     """What must be the same for a run that goes on."""
-    return {
-        "paths": list(paths),
-        "recursive": recursive,
-        "models": hash_of(analyzer.models.manifest),
-        **{name: str(value) for name, value in vars(settings).items() if name != "models"},
-    }
+    own = {name: str(value) for name, value in vars(settings).items() if name != "models"}
+    return {"paths": list(paths), "recursive": recursive, **own, **identity_of(analyzer)}
 
 
 def _covered(journal: Journal) -> dict[Key, int]:
