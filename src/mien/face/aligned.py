@@ -16,10 +16,12 @@ import numpy.typing as npt
 
 from mien.face.areas import PIECES, bounding_box
 from mien.face.crops import Frame as Canvas
+from mien.face.crops import cut
+from mien.face.spec import CropSpec
 from mien.types import Area, Float32, Float64, UInt8
 
 SIDE = 112
-"""Side of an aligned face in pixels: the input of the one network."""
+"""Side of an aligned face in pixels."""
 MARGIN = 1.28
 """Side of an aligned face in units of ``Face.size``: a face of FER+ (38 pixels in 48) then fills it to the border."""
 RAISED = 0.05
@@ -127,6 +129,22 @@ def area_mask(face: AlignedFace, area: Area, canvas_landmarks: Float32) -> UInt8
     x0, y0, x1, y1 = bounding_box(canvas_landmarks, area)
     corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float64)
     return filled(corners @ face.matrix[:, :2].T + face.matrix[:, 2], face.pixels.shape[0])
+
+
+def area_view(canvas: Canvas, area: Area, spec: CropSpec) -> UInt8:
+    """What a network sees of one area, as its crop spec says.
+
+    Of an ``aligned`` spec the whole face is all that is on the canvas, and every other area only its published box.
+
+    Returns:
+        uint8 [size, size]; 0 = not visible.
+    """
+    if spec.mask != "aligned":
+        return cut(canvas, area, spec)
+    face = aligned(canvas, side=spec.size)
+    if area is Area.WHOLE_FACE:
+        return face.pixels
+    return np.asarray(face.pixels * area_mask(face, area, canvas.landmarks), np.uint8)
 
 
 def blanked(face: AlignedFace, pieces: Iterable[str], growth: float = BLANK_GROWTH) -> UInt8:

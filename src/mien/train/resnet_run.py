@@ -378,32 +378,32 @@ def _groups(network: FaceResNet, decay: float) -> list[dict[str, Any]]:
 def _batches(data: ViewData, config: ResNetConfig, epoch: int, workers: int) -> Iterator[Iterator[Batch]]:
     """Batches without end. With workers their order may vary; with none (0) it is the same in every run."""
     if workers < 1:
-        yield _made(data, config, [config.seed, epoch, 0])
+        yield made(data, config, [config.seed, epoch, 0])
         return
     data = replace(data, cache=FaceCache(data.cache.folder))  # so that no array travels to the processes
     context = multiprocessing.get_context("spawn")
     queue = context.Queue(4 * workers)
-    made = [
+    crew = [
         context.Process(target=_fill, args=(queue, data, config, [config.seed, epoch, number]), daemon=True)
         for number in range(workers)
     ]
-    for process in made:
+    for process in crew:
         process.start()
     try:
-        yield _taken(queue, made)
+        yield _taken(queue, crew)
     finally:
-        for process in made:
+        for process in crew:
             process.terminate()
 
 
-def _taken(queue: Any, made: list[Any]) -> Iterator[Batch]:
+def _taken(queue: Any, crew: list[Any]) -> Iterator[Batch]:
     import queue as queues
 
     while True:
         try:
             yield queue.get(timeout=30)
         except queues.Empty:
-            if not any(process.is_alive() for process in made):
+            if not any(process.is_alive() for process in crew):
                 raise ModelError("the processes that make training views have died") from None
 
 
@@ -412,13 +412,14 @@ def _fill(queue: Any, data: ViewData, config: ResNetConfig, seed: list[int]) -> 
 
     cv2.setNumThreads(1)
     try:
-        for batch in _made(data, config, seed):
+        for batch in made(data, config, seed):
             queue.put(batch)
     except KeyboardInterrupt:
         return
 
 
-def _made(data: ViewData, config: ResNetConfig, seed: list[int]) -> Iterator[Batch]:
+def made(data: ViewData, config: ResNetConfig, seed: list[int]) -> Iterator[Batch]:
+    """Batches without end, from one random generator."""
     generator = np.random.default_rng(seed)
     textures = [np.asarray(data.cache.frame(int(row)).pixels) for row in generator.choice(data.rows, 200)]
     maker = ViewMaker(config.views, generator, data.donors, textures, config.side)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.face.aligned import AlignedFace, aligned, area_mask, filled, piece_mask
-from mien.face.areas import PIECES
+from mien.face.areas import MIRRORED_PIECES, PIECES
 from mien.face.crops import Frame as Canvas
 from mien.measure.occluders import TRAINING_KINDS, occlude
 from mien.types import AREAS, Float32, Float64, Part, UInt8
@@ -284,7 +284,7 @@ class ViewMaker:
                 weight[place] = 0.0 if score is None else SURE[score]
                 hidden[place] = share if score is None else max(share, DEGREE[score])
         if self.generator.random() < 0.5:
-            pixels, swap = pixels[:, ::-1], [1, 0, 2, 3]
+            pixels, swap = pixels[:, ::-1], list(MIRRORED_PIECES)
             hidden, weight = hidden[swap], weight[swap]
         return View(np.ascontiguousarray(pixels), hidden, weight)
 
