@@ -184,8 +184,8 @@ def occlusion_page(command: str, table: pd.DataFrame, kinds: pd.DataFrame, found
         "# Each part covered in turn", f"Test faces with synthetic occluders. Made by\n\n    {command}",
         "`bare`: the whole-face network, nothing covered. `whole_face`: the same network fed the occluded face. "
         "`visible_areas`: the areas of what was found visible, alone; `shipped`: what mien says. `gain`: "
-        "what mien says minus the occluded whole face, `areas_gain`: the visible areas minus it, each with a paired 95% "
-        "interval. `kept`: share of the bare accuracy.",
+        "what mien says minus the occluded whole face, `areas_gain`: the visible areas minus it, each with a paired "
+        "95% interval. `kept`: share of the bare accuracy.",
         shown(table, "covered"), "By kind of occluder:", shown(kinds, "kind"),
         "Published, on another data set and with other occluders:", markdown(published, percent),
         "Finding what is visible, on these faces (both eyes count as hidden where both are):",

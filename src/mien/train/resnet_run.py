@@ -26,17 +26,21 @@ from torch import Tensor
 from mien.data.cache import FaceCache
 from mien.errors import ModelError
 from mien.face.aligned import aligned
-from mien.face.areas import PIECES
+from mien.face.areas import MIRRORED_PIECES, PIECES
 from mien.jobs.files import hash_of, replacing
 from mien.train.dlib_weights import read_layers, weights_file
 from mien.train.resnet import FaceResNet, start_from_face_weights
-from mien.train.views import Donor, Seen, ViewConfig, ViewMaker
+from mien.train.views import Donor, Seen, View, ViewConfig, ViewMaker
 from mien.types import Float32, UInt8
 
 NAME = "resnet"
 Batch = tuple[UInt8, Float32, Float32, Float32, Float32, npt.NDArray[np.int64]]
 """Views uint8 [B, S, S], targets float32 [B, 8] with weight [B], hidden float32 [B, 4] with weight [B, 4], rows int64
 [B] (-1 where the face is not of the cache)."""
+SURE_VISIBLE, SURE_HIDDEN = 0.15, 0.75
+"""Below and above these shares teachers are believed on what is hidden of a face that nobody looked at."""
+GUESSED = 0.3
+"""Weight of what teachers, or nobody, said of such a face."""
 HEAD_RATE = 3.0
 """The heads start from nothing and learn so many times faster than the trunk, which starts from face weights."""
 
@@ -58,6 +62,7 @@ class ResNetConfig:
         views: how views are made.
         teachers: names of runs in the same folder whose mean probabilities on the plain face are part of the target.
         teacher_weight: share of the teachers in the target.
+        balance: exponent of inverse class frequency by which faces are drawn; 0 is as they come.
         start_from: a run whose weights are the start; empty: dlib's face weights.
         covered, photos: fingerprints of the table of covered faces and the folder of mask photos.
     """
@@ -76,6 +81,7 @@ class ResNetConfig:
     views: ViewConfig = field(default_factory=ViewConfig)
     teachers: tuple[str, ...] = ()
     teacher_weight: float = 0.5
+    balance: float = 0.0
     start_from: str = ""
     covered: str = ""
     photos: str = ""
@@ -107,6 +113,7 @@ class ViewData:
         scores: of rows looked at by eye, what is hidden: by row, by piece 0, 1 or 2.
         donors: real covers.
         seen: faces beside the data set's of which it is known what is hidden (no emotion).
+        guessed: of the other rows, what teachers think is hidden; a piece they are not sure of is missing.
     """
 
     cache: FaceCache
@@ -114,6 +121,7 @@ class ViewData:
     scores: Mapping[int, Mapping[str, int]]
     donors: tuple[Donor, ...]
     seen: tuple[Seen, ...]
+    guessed: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -221,7 +229,8 @@ class _Run:
         self.state_file = folder / "last.pt"
         if self.state_file.is_file():
             self._resume()
-        self.taught = self._taught()
+        self.taught, guessed = self._taught()
+        self.data = replace(data, guessed={row: g for row, g in guessed.items() if row not in data.scores})
         self.watched = data.cache.rows("validation", "majority")
         self.watched_faces = plain_faces(data.cache, self.watched, config.side)
 
@@ -239,17 +248,20 @@ class _Run:
         self.averaged, self.epoch = state["averaged"], state["epoch"]
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def _taught(self) -> Tensor | None:
-        """float32 [N, 8]: the teachers' mean probabilities of every face of the cache; None without teachers."""
+    def _taught(self) -> tuple[Tensor | None, dict[int, dict[str, int]]]:
+        """What the teachers say of every face of the cache: float32 [N, 8], their mean probabilities (None without
+        teachers), and what they think is hidden, by row."""
         if not self.config.teachers:
-            return None
-        rows, total = np.arange(len(self.data.cache.index)), np.zeros((len(self.data.cache.index), 8), np.float32)
+            return None, {}
+        rows, count = np.arange(len(self.data.cache.index)), len(self.config.teachers)
+        total, hidden = np.zeros((len(rows), 8), np.float32), np.zeros((len(rows), len(PIECES)), np.float32)
         for name in self.config.teachers:
             teacher = load_resnet(self.folder.parent / name)
             faces = plain_faces(self.data.cache, rows, teacher.config.side)
-            both = [predict_resnet(teacher.network, view)[0] for view in (faces, faces[:, :, ::-1])]
-            total += torch.from_numpy((both[0] + both[1]) / 2).softmax(1).numpy()
-        return torch.from_numpy(total / len(self.config.teachers))
+            (said, gone), (mirrored, turned) = (predict_resnet(teacher.network, v) for v in (faces, faces[:, :, ::-1]))
+            total += torch.from_numpy((said + mirrored) / 2).softmax(1).numpy() / count
+            hidden += (gone + turned[:, list(MIRRORED_PIECES)]) / 2 / count
+        return torch.from_numpy(total), {int(row): _guess(hidden[row]) for row in rows}
 
     def go(self, workers: int, stop_after: int) -> bool:
         """True when the training is finished."""
@@ -353,6 +365,13 @@ class _Run:
             return list(csv.DictReader(file))[: self.epoch - 1]
 
 
+def _guess(hidden: Float32) -> dict[str, int]:
+    """Scores (0 or 2) of the pieces of which teachers are sure."""
+    low, high = SURE_VISIBLE, SURE_HIDDEN
+    shares = zip(PIECES, hidden.tolist(), strict=True)
+    return {piece: 2 if share > high else 0 for piece, share in shares if share > high or share < low}
+
+
 def one_cycle(share: float, rise: float) -> float:
     """Share of the highest rate when a share (0..1) of the training is done: up, then down by a cosine."""
     if share < rise:
@@ -423,17 +442,18 @@ def made(data: ViewData, config: ResNetConfig, seed: list[int]) -> Iterator[Batc
     generator = np.random.default_rng(seed)
     textures = [np.asarray(data.cache.frame(int(row)).pixels) for row in generator.choice(data.rows, 200)]
     maker = ViewMaker(config.views, generator, data.donors, textures, config.side)
-    votes = data.cache.votes
+    votes, chances = data.cache.votes, _chances(data, config.balance)
     scored = np.array(sorted(set(data.scores) & set(data.rows.tolist())), np.int64)
     order = np.zeros(0, np.int64)
     while True:
         plain = config.batch - config.seen
         while len(order) < plain:
-            order = np.concatenate([order, generator.permutation(data.rows)])
+            again = generator.permutation(data.rows)
+            if chances is not None:
+                again = generator.choice(data.rows, len(data.rows), p=chances)
+            order = np.concatenate([order, again])
         rows, order = order[:plain], order[plain:]
-        examples: list[tuple[Any, int]] = [
-            (maker.view(data.cache.frame(int(row)), None, data.scores.get(int(row))), int(row)) for row in rows
-        ]
+        examples: list[tuple[Any, int]] = [(_plain_or_guessed(maker, data, int(row)), int(row)) for row in rows]
         for place in range(config.seen):
             if place % 2 == 0 and len(scored):
                 row = int(generator.choice(scored))
@@ -451,3 +471,19 @@ def made(data: ViewData, config: ResNetConfig, seed: list[int]) -> Iterator[Batc
             np.stack([view.weight for view, _ in examples]),
             known,
         )
+
+
+def _plain_or_guessed(maker: ViewMaker, data: ViewData, row: int) -> View:
+    """A view of a face; what is hidden of it is known, guessed by teachers, or taken to be nothing."""
+    if row in data.scores:
+        return maker.view(data.cache.frame(row), None, data.scores[row])
+    return maker.view(data.cache.frame(row), None, data.guessed.get(row), GUESSED)
+
+
+def _chances(data: ViewData, balance: float) -> npt.NDArray[np.float64] | None:
+    """How often each training face is drawn; None is as they come."""
+    if not balance:
+        return None
+    labels = data.cache.labels[data.rows]
+    weights = (np.bincount(labels, minlength=8)[labels] / len(labels)) ** -balance
+    return np.asarray(weights / weights.sum(), np.float64)

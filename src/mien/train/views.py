@@ -135,13 +135,16 @@ class ViewMaker:
         self._masks = [donor for donor in self.donors if donor.mask]
         self._others = [donor for donor in self.donors if not donor.mask]
 
-    def view(self, canvas: Canvas, way: Way | None = None, scores: Mapping[str, int] | None = None) -> View:
+    def view(
+        self, canvas: Canvas, way: Way | None = None, scores: Mapping[str, int] | None = None, sure: float = 1.0
+    ) -> View:
         """One view of a face.
 
         Args:
             canvas: the prepared face.
             way: how; None draws one.
             scores: what is known to be hidden of it already.
+            sure: weight of those scores where nothing was laid on; less than 1 where they were guessed.
         """
         way = way or self.config.way(self.generator)
         way = "drawn" if way == "real" and not self.donors else way
@@ -162,7 +165,7 @@ class ViewMaker:
             pixels, covered = self._without(face, pixels, covered)
         elif self.generator.random() < self.config.erase:
             pixels, covered = self._erased(pixels, covered)
-        return self._finished(face, pixels, covered, scores or {})
+        return self._finished(face, pixels, covered, scores or {}, sure)
 
     def _warp(self) -> Float64:
         """float64 [2, 3], in pixels of the aligned face: turn, zoom, stretch, shift."""
@@ -270,7 +273,7 @@ class ViewMaker:
         return np.asarray(np.clip(x, 1, 255) * (pixels > 0), np.uint8)
 
     def _finished(
-        self, face: AlignedFace, pixels: UInt8, covered: npt.NDArray[np.bool_], scores: Mapping[str, int]
+        self, face: AlignedFace, pixels: UInt8, covered: npt.NDArray[np.bool_], scores: Mapping[str, int], sure: float
     ) -> View:
         """With how much is hidden, half of the views mirrored."""
         gone = covered | ~face.inside
@@ -281,7 +284,8 @@ class ViewMaker:
             hidden[place], weight[place] = share, 1.0 if share > 0.6 else (0.5 if share > 0.02 else 0.25)
             if scores:
                 score = scores.get(piece)
-                weight[place] = 0.0 if score is None else SURE[score]
+                known = 0.0 if score is None else SURE[score] * (1.0 if share > 0.6 else sure)
+                weight[place] = max(known, 1.0 if share > 0.6 else 0.0)
                 hidden[place] = share if score is None else max(share, DEGREE[score])
         if self.generator.random() < 0.5:
             pixels, swap = pixels[:, ::-1], list(MIRRORED_PIECES)
