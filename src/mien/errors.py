@@ -11,6 +11,7 @@
     +-- NoFaceError                4   the picture was read, and no face was found in it
     +-- MissingExtraError          5   an optional dependency is not installed
     +-- ModelError                 6   a model file is missing, damaged or does not fit
+    +-- WorkerError              1   worker processes cannot be started, or one died
     +-- InterruptedWork          130   stopped by the user; work done so far is kept
 
 The command line prints ``str(error)`` and exits with ``error.exit_code``; it never shows a traceback for these.
@@ -77,6 +78,10 @@ class ModelError(MienError):
     """A model file is missing, damaged, or does not fit what it is used for."""
 
     exit_code = 6
+
+
+class WorkerError(MienError):
+    """Worker processes cannot be started, or one died."""
 
 
 class InterruptedWork(MienError):

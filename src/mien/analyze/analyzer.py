@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from mien.face import images, landmarks
 from mien.face.areas import bounding_box, square_of
 from mien.face.crops import cut
 from mien.face.images import ImageSource, Limits
+from mien.names import writable
 from mien.trust import fusion
 from mien.trust.answer import AnswerPath, Judge, PictureFaces, contributions_of, crops_of_faces
 from mien.trust.authenticity import Calibration
@@ -90,6 +92,15 @@ class Analyzer:
         calibration, rule, self._uncalibrated = _trust_of(self.models)
         self.path, self.judge = AnswerPath.of(self.models, rule), Judge(calibration, coverage)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An Analyzer in another process is opened there anew, with the same models and options."""
+        options = {
+            "detector": self.detector, "area": None if self.visible is None else tuple(sorted(self.visible)),
+            "heatmap": self.heatmap, "coverage": self.coverage, "min_authenticity": self.min_authenticity,
+            "limits": self.limits,
+        }  # fmt: skip
+        return _reopened, (type(self), self.models, options)
+
     def analyze(
         self,
         image: ImageSource,
@@ -120,7 +131,7 @@ class Analyzer:
         rgb = images.load(image, self.limits)
         gray = images.to_gray(rgb)
         found = landmarks.detect(gray, self.detector) if faces is None else list(faces)
-        name = (str(image) if isinstance(image, str | Path) else "") if input is None else input
+        name = writable((str(image) if isinstance(image, str | Path) else "") if input is None else input)
         wanted = self.heatmap if heatmap is None else heatmap
         answers = tuple(self._answers(gray, found, visible, wanted)) if found else ()
         return Answers(answers, rgb, name, f"{self.models.network} {self.models.manifest.get('version', '')}".strip())
@@ -245,6 +256,10 @@ def parts_of(area: AreaChoice) -> frozenset[Part]:
     if not parts:
         raise UsageError(f"an area needs at least one of {', '.join(names)}")
     return frozenset(parts)
+
+
+def _reopened(kind: type[Analyzer], models: Models, options: dict[str, Any]) -> Analyzer:
+    return kind(models, **options)
 
 
 def _open_models(models: Path | str | Models | None, network: str | None) -> Models:

@@ -30,7 +30,8 @@ from typing import IO
 import numpy as np
 
 from mien.errors import DatasetError, ImageError
-from mien.face.images import DEFAULT_LIMITS
+from mien.face.formats import SYSTEM_FOLDERS
+from mien.face.limits import DEFAULT_LIMITS
 from mien.names import path_of, writable
 from mien.types import UInt8
 
@@ -43,9 +44,6 @@ MAX_TABLE_BYTES = 2_000_000_000
 """Largest Kaggle csv, unpacked, which is read line by line: the real one has 300 MB."""
 MAX_LINE = 1_000_000
 """Longest line of a csv in characters: the 2,304 numbers of a face take 9,000."""
-SYSTEM_FOLDERS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN", "__MACOSX"})
-"""Folders of a file system, not of a data set."""
-
 _ZIP_ERRORS = (
     OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError, EOFError, ValueError,
     OverflowError, struct.error,

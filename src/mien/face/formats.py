@@ -40,6 +40,9 @@ VIDEO_SUFFIXES = frozenset({
 })  # fmt: skip
 """File name endings of videos, lower case."""
 
+SYSTEM_FOLDERS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN", "__MACOSX"})
+"""Folders of a file system or an archive, never of its user: they are not looked into."""
+
 ORIENTATION_TAG = 274
 """EXIF: 1..8, how the camera was held."""
 

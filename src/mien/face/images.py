@@ -17,7 +17,6 @@ Pillow's "I"     32-bit numbers: of 8 bits where none is above 255, else of 16
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,27 +26,12 @@ import numpy.typing as npt
 
 from mien.errors import ImageError
 from mien.face import decoding, formats
+from mien.face.limits import DEFAULT_LIMITS, Limits
 from mien.names import path_of, writable
 from mien.types import UInt8
 
 ImageSource = Path | str | bytes | bytearray | memoryview | IO[bytes] | npt.NDArray[Any] | Any
 """Path, file content, binary file object, array or Pillow image; see :func:`load`."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is refused before it is decoded.
-
-    Attributes:
-        pixels: largest width x height.
-        bytes: largest file.
-    """
-
-    pixels: int = 100_000_000
-    bytes: int = 200_000_000
-
-
-DEFAULT_LIMITS = Limits()
 
 
 def load(source: ImageSource, limits: Limits = DEFAULT_LIMITS) -> UInt8:
@@ -180,3 +164,6 @@ def _from_pillow(image: Any, limits: Limits) -> UInt8:
         raise
     except Exception as error:  # a lazily opened file is decoded here: see decoding.decode
         raise ImageError(f"the Pillow image cannot be read ({error})") from None
+
+
+__all__ = ["DEFAULT_LIMITS", "ImageSource", "Limits", "load", "save", "to_gray"]

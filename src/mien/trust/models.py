@@ -82,6 +82,10 @@ class Models:
         self._lock = threading.Lock()
         self._sessions: dict[Path, ort.InferenceSession] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the same folder; sessions do not travel."""
+        return type(self), (self.folder, self.network, self._threads)
+
     @property
     def areas(self) -> tuple[Area, ...]:
         """The areas this folder can answer, in canonical order."""
