@@ -125,9 +125,10 @@ class Analyzer:
 
         Raises:
             ImageError: the picture cannot be read.
-            UsageError: the area is unknown.
+            UsageError: the area is unknown, or a face is nowhere (NaN, infinite, or all its landmarks in one place).
         """
         visible = self.visible if area is None else parts_of(area)
+        _check_faces(faces or ())
         rgb = images.load(image, self.limits)
         gray = images.to_gray(rgb)
         found = landmarks.detect(gray, self.detector) if faces is None else list(faces)
@@ -256,6 +257,19 @@ def parts_of(area: AreaChoice) -> frozenset[Part]:
     if not parts:
         raise UsageError(f"an area needs at least one of {', '.join(names)}")
     return frozenset(parts)
+
+
+FARTHEST = 1e6
+"""Pixels; no picture's face lies farther out."""
+
+
+def _check_faces(faces: Sequence[Face]) -> None:
+    for face in faces:
+        values = np.concatenate([face.box.ravel(), face.landmarks.ravel()])
+        if not (np.abs(values) < FARTHEST).all():  # false for NaN too
+            raise UsageError("faces: a box or a landmark is NaN, infinite or beyond any picture")
+        if np.ptp(face.landmarks, axis=0).min() < 1.0:
+            raise UsageError("faces: the landmarks of a face span less than a pixel")
 
 
 def _reopened(kind: type[Analyzer], models: Models, options: dict[str, Any]) -> Analyzer:
