@@ -15,8 +15,8 @@ fix:
 
 # Numbers and picture of the README, from result files and the command itself
 readme:
-	$(PYTHON) scripts/readme.py
+	$(PYTHON) scripts/docs/readme.py
 
 # Time, size and start-up of a fresh installation -> docs/results/install.json
 install-size:
-	$(PYTHON) scripts/measure_install.py
+	$(PYTHON) scripts/measure/install.py

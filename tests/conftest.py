@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mien import images
 from mien.assets import SAMPLE
-from mien.authenticity import Calibration, SourceCalibration, fingerprint
-from mien.fitted import write_fitted
-from mien.fusion import Fusion
-from mien.inference import Models
-from mien.types import AREAS, N_EMOTIONS, CropSpec, UInt8
+from mien.face import images
+from mien.face.spec import CropSpec
+from mien.trust.authenticity import Calibration, SourceCalibration, fingerprint
+from mien.trust.fitted import write_fitted
+from mien.trust.fusion import Fusion
+from mien.trust.models import Models
+from mien.types import AREAS, N_EMOTIONS, UInt8
 
 
 @pytest.fixture(scope="session")

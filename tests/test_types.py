@@ -5,22 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.types import (
-    AREAS,
-    EMOTIONS,
-    PARTS,
-    STUDY_SPECS,
-    Area,
-    CropSpec,
-    Emotion,
-    Face,
-    Interval,
-    Part,
-    Prediction,
-    Sample,
-    Visibility,
-    hash_of,
-)
+from mien.data.samples import Sample
+from mien.face.spec import STUDY_SPECS, CropSpec
+from mien.jobs.files import hash_of
+from mien.types import AREAS, EMOTIONS, PARTS, Area, Emotion, Face, Interval, Part, Prediction, Visibility
 
 
 def test_canonical_order_of_emotions_is_ferplus_order() -> None:

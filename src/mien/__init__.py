@@ -13,13 +13,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mien.analyze import Analyzer
-    from mien.answers import Answer, Answers, Heatmap
+    from mien.analyze.analyzer import Analyzer
+    from mien.analyze.answers import Answer, Answers, Heatmap
     from mien.errors import MienError
     from mien.types import Area, Emotion, Face, Interval, Part, Prediction, Visibility
 
 _HOMES = {
-    "Analyzer": "analyze", "Answer": "answers", "Answers": "answers", "Heatmap": "answers", "MienError": "errors",
+    "Analyzer": "analyze.analyzer", "Answer": "analyze.answers", "Answers": "analyze.answers",
+    "Heatmap": "analyze.answers", "MienError": "errors",
     "Area": "types", "Emotion": "types", "Face": "types", "Interval": "types", "Part": "types",
     "Prediction": "types", "Visibility": "types",
 }  # fmt: skip

@@ -9,21 +9,21 @@ see ``docs/coordinates.md``.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 UInt8 = npt.NDArray[np.uint8]
+
 Float32 = npt.NDArray[np.float32]
+
 Float64 = npt.NDArray[np.float64]
+
 DetectorName = Literal["hog", "cnn", "frame", "given", "track"]
 
 
@@ -46,6 +46,7 @@ class Emotion(StrEnum):
 
 
 EMOTIONS: tuple[Emotion, ...] = tuple(Emotion)
+
 N_EMOTIONS = len(EMOTIONS)
 
 
@@ -101,7 +102,9 @@ class Area(StrEnum):
 
 
 AREAS: tuple[Area, ...] = tuple(Area)
+
 BASIC_AREAS: tuple[Area, ...] = (Area.MOUTH, Area.NOSE, Area.EYES)
+
 _AREA_PARTS: dict[Area, frozenset[Part]] = {
     Area.MOUTH: frozenset({Part.MOUTH}),
     Area.NOSE: frozenset({Part.NOSE}),
@@ -111,6 +114,7 @@ _AREA_PARTS: dict[Area, frozenset[Part]] = {
     Area.MOUTH_EYES: frozenset({Part.MOUTH, Part.EYES}),
     Area.WHOLE_FACE: frozenset(Part),
 }
+
 _AREA_WORDS: dict[Area, str] = {
     Area.MOUTH: "mouth",
     Area.NOSE: "nose",
@@ -157,141 +161,6 @@ class Face:
         """Side in pixels of the square with the area of the landmarks' bounding box."""
         width, height = np.maximum(np.ptp(self.landmarks, axis=0), 1e-3)
         return float(np.sqrt(width * height))
-
-
-Sampling = Literal["linear", "cubic"]
-
-
-@dataclass(frozen=True)
-class CropSpec:
-    """How an area becomes a square of pixels. Its key names caches, model cards and tables.
-
-    Attributes:
-        mask: ``box`` shows all of the area's bounding box, as published; ``hull`` only the convex hulls of its parts.
-        eyes: ``one`` brow and eye, as published (landmarks 18-22, 37-42), or ``both`` (18-27, 37-48).
-        padded: True pads the box to a square (Table 5, "with padding"); False cuts it to a square.
-        size: side of the crop in pixels.
-        face_size: a face larger than this (``Face.size``, pixels) is first reduced to it, so that a sharp portrait
-            reaches the networks as the 48-pixel faces they were trained on.
-        sampling: between pixels, ``linear`` or ``cubic``. Cubic crops of a face hardly depend on the resolution of its
-            picture: the same answer at 48 and at 128 pixels for more faces (``docs/results/models/sampling.csv``).
-    """
-
-    mask: Literal["box", "hull"] = "box"
-    eyes: Literal["one", "both"] = "one"
-    padded: bool = True
-    size: int = 64
-    face_size: float = 44.0
-    sampling: Sampling = "linear"
-
-    def __post_init__(self) -> None:
-        if self.mask not in ("box", "hull") or self.eyes not in ("one", "both"):
-            raise ValueError(f"CropSpec: mask is box or hull and eyes is one or both, got {self.mask}, {self.eyes}")
-        if self.sampling not in ("linear", "cubic"):
-            raise ValueError(f"CropSpec: sampling is linear or cubic, got {self.sampling}")
-        if self.size < 8 or self.face_size < 8:
-            raise ValueError(f"CropSpec: size and face_size are at least 8, got {self.size}, {self.face_size}")
-
-    @property
-    def key(self) -> str:
-        """Readable and unique: ``box-one-padded-64-face44``, or ``box-one-padded-64-face44-cubic``."""
-        padding = "padded" if self.padded else "cut"
-        sampling = "" if self.sampling == "linear" else f"-{self.sampling}"
-        return f"{self.mask}-{self.eyes}-{padding}-{self.size}-face{self.face_size:g}{sampling}"
-
-    @classmethod
-    def from_key(cls, key: str) -> CropSpec:
-        """Inverse of :attr:`key`.
-
-        Raises:
-            ValueError: the key has another form.
-        """
-        try:
-            mask, eyes, padding, size, face, *rest = key.split("-")
-            sampling = "-".join(rest) or "linear"
-            face_size = float(face.removeprefix("face"))
-            spec = cls(mask, eyes, padding == "padded", int(size), face_size, sampling)  # type: ignore[arg-type]
-        except ValueError as error:
-            raise ValueError(f"not a crop spec: {key!r} (expected something like {cls().key!r})") from error
-        if spec.key != key:
-            raise ValueError(f"not a crop spec: {key!r} (expected something like {cls().key!r})")
-        return spec
-
-
-PUBLISHED_SPEC = CropSpec()
-STUDY_SPECS: dict[str, CropSpec] = {
-    "published": PUBLISHED_SPEC,
-    "cut": CropSpec(padded=False),
-    "hull": CropSpec(mask="hull"),
-    "both_eyes": CropSpec(eyes="both"),
-    "hull_both_eyes": CropSpec(mask="hull", eyes="both"),
-}
-"""What the study compares."""
-TRAINING_SPECS = STUDY_SPECS | {"cubic": CropSpec(sampling="cubic")}
-"""What a network can be trained on: ``cubic`` is the published spec with cubic sampling, for shipped networks."""
-
-
-@dataclass(frozen=True, eq=False)
-class Crop:
-    """One area cut out of one face.
-
-    Attributes:
-        area: which of the seven.
-        spec: how it was cut.
-        pixels: uint8 [size, size]; 0 means "not visible" (padding, outside the hulls or the picture), visible
-            pixels lie in 1..255.
-        box: float32 [4], the square (x0, y0, x1, y1) in pixels of the original picture.
-    """
-
-    area: Area
-    spec: CropSpec
-    pixels: UInt8
-    box: Float32
-
-    def __post_init__(self) -> None:
-        _check("Crop.pixels", self.pixels, (self.spec.size, self.spec.size), np.uint8)
-        _check("Crop.box", self.box, (4,), np.float32)
-
-
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-NetworkName = Literal["vgg", "densenet", "anyarea"]
-NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
-"""The network of an area (Fig. 1), the visualisation network (Fig. 2), and one network for every area."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One labelled face of a data set.
-
-    Attributes:
-        id: unique within the data set, stable over layouts (FER+: ``fer0000000``).
-        dataset: ``ferplus``, ``rafdb``, ``expw`` or the user's own name.
-        split: ``train``, ``validation`` or ``test``.
-        source: where the picture is: a file, or a member of a container (see ``datasets``).
-        box: float32 [4] (x0, y0, x1, y1): the face in the picture; None means the whole picture is the face.
-        label: the majority emotion.
-        votes: float32 [8], sums to 1: the vote distribution; one-hot where there are no votes.
-        majority: True when the label has more than half of all votes (FER+ authors' majority rule).
-        published: True when the paper's own selection keeps it; a FER+ face may be kept by one rule and not the other.
-    """
-
-    id: str
-    dataset: str
-    split: Split
-    source: Path | str
-    box: Float32 | None
-    label: Emotion
-    votes: Float32
-    majority: bool = True
-    published: bool = True
-
-    def __post_init__(self) -> None:
-        _check("Sample.votes", self.votes, (N_EMOTIONS,), np.float32)
-        if abs(float(self.votes.sum()) - 1.0) > 1e-4:
-            raise ValueError(f"Sample.votes: expected a sum of 1, got {float(self.votes.sum()):.4f} ({self.id})")
-        if self.box is not None:
-            _check("Sample.box", self.box, (4,), np.float32)
 
 
 @dataclass(frozen=True)
@@ -382,25 +251,13 @@ class Visibility:
         }
 
 
-def hash_of(settings: Any) -> str:
-    """Twelve hexadecimal digits that change when anything in ``settings`` (JSON-like or a dataclass) changes."""
-    plain = asdict(settings) if hasattr(settings, "__dataclass_fields__") else settings
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
 __all__ = [
     "AREAS",
     "BASIC_AREAS",
     "EMOTIONS",
     "N_EMOTIONS",
     "PARTS",
-    "PUBLISHED_SPEC",
-    "SPLITS",
-    "STUDY_SPECS",
-    "TRAINING_SPECS",
     "Area",
-    "Crop",
-    "CropSpec",
     "DetectorName",
     "Emotion",
     "Face",
@@ -409,9 +266,6 @@ __all__ = [
     "Interval",
     "Part",
     "Prediction",
-    "Sample",
-    "Split",
     "UInt8",
     "Visibility",
-    "hash_of",
 ]

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import importlib.util
-import json
-import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mien.assets import SAMPLE
-from mien.cli import folders as cli_folders
-from mien.cli import videos as cli_videos
 from mien.cli.noise import native_noise_hidden
-from mien.errors import InputError, MienError, MissingExtraError, NoFaceError, UsageError
-from mien.formats import VIDEO_SUFFIXES
+from mien.cli.outputs import _FORMATS, _sinks, table_of
+from mien.errors import InputError, MienError, NoFaceError, UsageError
+from mien.face.formats import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
-    from mien.analyze import Analyzer
-    from mien.answers import Answers
+    from mien.analyze.analyzer import Analyzer
+    from mien.analyze.answers import Answers
+    from mien.analyze.listing import Listing
 
-_FORMATS = ("json", "csv", "parquet")
 _EPILOG = """exit codes: 0  every picture was analysed and has a face
             2  the call is wrong
             3  at least one picture could not be read (the others are analysed)
@@ -70,8 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="lay the class activation map of the answer over the photo (several photos: a folder)",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="print only errors, and JSON or CSV where asked for")
-    cli_folders.add_arguments(parser)
-    cli_videos.add_arguments(parser)
+    _add_folder_arguments(parser)
+    _add_video_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,9 +77,9 @@ def run(args: argparse.Namespace) -> int:
         if videos and len(videos) < len(paths):
             raise UsageError("analyse videos in a call of their own")
         if videos:
-            return cli_videos.run(args, paths, open_analyzer)
+            return _videos(args, paths, open_analyzer)
         if any(_is_folder(path) for path in paths):
-            return cli_folders.run(args, paths)
+            return _folders(args, paths)
         return _photos(args, paths)
 
 
@@ -130,7 +125,7 @@ def _photos(args: argparse.Namespace, paths: list[str]) -> int:
 
 def open_analyzer(args: argparse.Namespace) -> Analyzer:
     """The Analyzer that the options describe."""
-    from mien.analyze import Analyzer
+    from mien.analyze.analyzer import Analyzer
 
     return Analyzer(
         args.models, detector=args.detector, network=args.network, area=args.area, heatmap=args.heatmap is not None,
@@ -179,157 +174,110 @@ def _target(target: Path, path: str, number: int, count: int) -> Path:
 
 
 def _save(image: Any, path: Path) -> None:
-    from mien import images
+    from mien.face import images
 
     images.save(image, path)
 
 
-class Sink(Protocol):
-    """Takes the answers of one picture after the other and writes them."""
-
-    def add(self, answers: Answers) -> None:
-        """One picture's answers."""
-
-    def failed(self, path: str, message: str) -> None:
-        """A picture that could not be read."""
-
-    def close(self) -> None:
-        """Write what is left."""
+def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that concern folders (and, for --overwrite, videos)."""
+    group = parser.add_argument_group("folders and videos")
+    group.add_argument("--recursive", "-r", action="store_true", help="also the folders below")
+    group.add_argument("--workers", type=int, metavar="N", help="processes for a folder (default: one a core)")
+    group.add_argument("--overwrite", action="store_true", help="replace an earlier --out instead of refusing")
 
 
-@contextmanager
-def _sinks(args: argparse.Namespace) -> Iterator[list[Sink]]:
-    """All outputs that were asked for; closed whatever happens, so that finished pictures are kept."""
-    asked = next((name for name in _FORMATS if getattr(args, name)), None)
-    out = None if args.out is None else args.out.suffix.lower()[1:]
-    if out is not None and out not in _FORMATS:
-        raise UsageError(f"--out: the file name ends with .json, .csv or .parquet, got {args.out.name}")
-    if "parquet" in (asked, out) and importlib.util.find_spec("pyarrow") is None:
-        raise MissingExtraError("pyarrow", "parquet", "writing Parquet")
-    with ExitStack() as stack:
-        sinks: list[Sink] = []
-        if asked is not None:
-            sinks.append(_sink(asked, sys.stdout))
-        elif not args.quiet:
-            sinks.append(_Text())
-        if out is not None:
-            sinks.append(_sink(out, stack.enter_context(_opened(args.out, out))))
-        for sink in sinks:
-            stack.callback(sink.close)
-        yield sinks
+def _folders(args: argparse.Namespace, paths: Sequence[str]) -> int:
+    """Analyse folders (and photos beside them); returns the exit code."""
+    from mien.analyze.folder import BatchSettings, analyze_folder
+    from mien.analyze.listing import list_photos
+
+    out = table_of(args, "a folder")
+    if args.workers is not None and args.workers < 1:
+        raise UsageError(f"--workers must be at least 1, got {args.workers}")
+    settings = BatchSettings(
+        models=args.models,
+        network=args.network,
+        detector=args.detector,
+        area=None if args.area is None else tuple(args.area),
+        coverage=args.coverage,
+        min_authenticity=args.min_authenticity,
+        save_image=args.save_image,
+        heatmap=args.heatmap,
+    )
+    listing = list_photos(paths, args.recursive)
+    if not args.quiet:
+        _say_what_is_left_out(listing)
+    summary = analyze_folder(
+        paths,
+        out,
+        settings,
+        recursive=args.recursive,
+        workers=args.workers,
+        overwrite=args.overwrite,
+        quiet=args.quiet,
+        listing=listing,
+    )
+    if not args.quiet:
+        print(summary)
+    return InputError.exit_code if summary.failed else 0
 
 
-def _opened(path: Path, form: str) -> IO[Any]:
-    try:
-        if form == "parquet":
-            return path.expanduser().open("wb")
-        return path.expanduser().open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+def _say_what_is_left_out(listing: Listing) -> None:
+    if listing.left_out:
+        print(f"mien: left out: {listing.left_out:,} files that are no photos", file=sys.stderr)
+    if listing.subfolders:
+        print(f"mien: left out: {listing.subfolders:,} folders below (add --recursive)", file=sys.stderr)
 
 
-def _sink(form: str, stream: IO[Any]) -> Sink:
-    if form == "json":
-        return _Json(stream)
-    if form == "csv":
-        return _Csv(stream)
-    if stream.isatty():
-        raise UsageError(
-            "--parquet prints bytes: send them to a file, as in  mien analyze photo.jpg --out answers.parquet"
-        )
-    return _Parquet(getattr(stream, "buffer", stream))
+def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that concern videos."""
+    group = parser.add_argument_group("videos")
+    group.add_argument("--rate", type=float, metavar="FPS", help="frames a second that are analysed (default: all)")
+    group.add_argument(
+        "--smoothing", type=float, default=0.3, metavar="S", help="of the answers over time, in seconds (0.3; 0: none)"
+    )
+    group.add_argument("--timeline", type=Path, metavar="FILE", help="draw the faces over time (.png, .svg, .pdf)")
+    group.add_argument("--annotate", type=Path, metavar="FILE", help="write the video with the answers drawn on it")
 
 
-class _Text:
-    """Readable tables, one picture after the other."""
-
-    def __init__(self) -> None:
-        self._gap = ""
-
-    def add(self, answers: Answers) -> None:
-        if answers:
-            print(f"{self._gap}{answers}", flush=True)
-            self._gap = "\n"
-
-    def failed(self, path: str, message: str) -> None:
-        """Said on stderr already."""
-
-    def close(self) -> None:
-        """Nothing is left."""
+def _videos(
+    args: argparse.Namespace, paths: Sequence[str], open_analyzer: Callable[[argparse.Namespace], Analyzer]
+) -> int:
+    """Analyse videos; returns the exit code."""
+    _check(args, paths)
+    if args.out is not None:
+        return _run(args, paths, table_of(args, "a video"), open_analyzer)
+    with tempfile.TemporaryDirectory(prefix="mien-") as folder:
+        return _run(args, paths, Path(folder) / "video.csv", open_analyzer)
 
 
-class _Json:
-    """A list with one object a picture."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream, self._before = stream, "["
-
-    def add(self, answers: Answers) -> None:
-        self._write(answers.to_dict())
-
-    def failed(self, path: str, message: str) -> None:
-        self._write({"input": path, "status": "unreadable", "message": message, "faces": []})
-
-    def _write(self, picture: dict[str, Any]) -> None:
-        self._stream.write(f"{self._before}\n{json.dumps(picture, indent=1, allow_nan=False)}")
-        self._before = ","
-
-    def close(self) -> None:
-        self._stream.write(f"{'' if self._before == ',' else '['}\n]\n")
-        self._stream.flush()
+def _check(args: argparse.Namespace, paths: Sequence[str]) -> None:
+    if args.out is not None or args.json or args.csv or args.parquet:
+        table_of(args, "a video")
+    if args.save_image is not None or args.heatmap is not None:
+        raise UsageError("--save-image and --heatmap are for photos; for a video take --annotate or --timeline")
+    if len(paths) > 1 and (args.timeline is not None or args.annotate is not None):
+        raise UsageError("--timeline and --annotate take one video at a time")
 
 
-class _Csv:
-    """One row a face; header first."""
+def _run(
+    args: argparse.Namespace, paths: Sequence[str], out: Path, open_analyzer: Callable[[argparse.Namespace], Analyzer]
+) -> int:
+    from mien.analyze.video import VideoSettings, analyze_videos
 
-    def __init__(self, stream: IO[str]) -> None:
-        from mien.answers import COLUMNS
+    settings = VideoSettings(rate=args.rate, smoothing=args.smoothing)
+    result = analyze_videos(paths, out, open_analyzer(args), settings, overwrite=args.overwrite, quiet=args.quiet)
+    if args.timeline is not None:
+        from mien.analyze.video.timeline import save_timeline
 
-        self._writer = csv.DictWriter(stream, list(COLUMNS), lineterminator="\n")
-        self._writer.writeheader()
-        self._stream = stream
+        save_timeline(result.series, args.timeline)
+    if args.annotate is not None:
+        from mien.analyze.video.annotate import annotate_video
 
-    def add(self, answers: Answers) -> None:
-        self._rows(answers.to_rows())
-
-    def failed(self, path: str, message: str) -> None:
-        self._rows([_unreadable(path, message)])
-
-    def _rows(self, rows: Iterable[dict[str, Any]]) -> None:
-        for row in rows:
-            self._writer.writerow({name: "" if _is_missing(value) else value for name, value in row.items()})
-        self._stream.flush()
-
-    def close(self) -> None:
-        """Nothing is left."""
-
-
-class _Parquet:
-    """One row a face, written at the end."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream, self._rows = stream, list[dict[str, Any]]()
-
-    def add(self, answers: Answers) -> None:
-        self._rows += answers.to_rows()
-
-    def failed(self, path: str, message: str) -> None:
-        self._rows.append(_unreadable(path, message))
-
-    def close(self) -> None:
-        import io
-
-        from mien.answers import table_of
-
-        buffer = io.BytesIO()
-        table_of(self._rows).to_parquet(buffer, index=False)
-        self._stream.write(buffer.getvalue())
-        self._stream.flush()
-
-
-def _unreadable(path: str, message: str) -> dict[str, Any]:
-    return {"input": path, "status": "unreadable", "notes": message}
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+        annotate_video(Path(paths[0]).expanduser(), out, args.annotate, paths[0], quiet=args.quiet)
+    for name, sentence in result.problems:
+        print(f"mien: {name}: {sentence}", file=sys.stderr)
+    if not args.quiet:
+        print(result)
+    return InputError.exit_code if result.problems else 0

@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from mien.data.samples import SPLITS
 from mien.errors import MissingExtraError, UsageError
-from mien.types import SPLITS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if args.occlusion and not (args.data and args.results):
         raise UsageError("--occlusion needs --data and --results")
     try:
-        from mien import trust_run
+        from mien.measure import calibrate as trust_run
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "scipy", "study", "mien calibrate") from error
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     out = trust_run.models_folder(args.models) if args.out is None else args.out
     summary = trust_run.calibrate(evidence, out, args.results, command, say, args.splits)
     if args.occlusion:
-        from mien.occlusion import measure_to
+        from mien.measure.occlusion import measure_to
 
         summary["occlusion"] = measure_to(args.data, args.models, out, args.results, command, args.faces, say)
     print(json.dumps(summary, indent=1) if args.json else trust_run.in_words(summary))

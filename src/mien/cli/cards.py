@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the cards."""
-    from mien.cards import write_cards
-    from mien.inference import Models
+    from mien.measure.cards import write_cards
+    from mien.trust.models import Models
 
     try:
         evaluation = json.loads(args.evaluation.read_text())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from mien.errors import UsageError
-from mien.tables import lookup, read_table
+from mien.trust.fitted import lookup, read_table
 from mien.types import EMOTIONS, PARTS
 
 _FILES = {"parts": "contribution", "pairs": "interactions", "coalitions": "coalitions", "psychology": "psychology"}
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     names = {args.show, "parts"} if args.image else {args.show}
     found = {n: read_table(args.models, _FILES[n], args.network) if tables is None else tables[n] for n in names}
     if args.image:
-        from mien.trust_figures import draw_contribution
+        from mien.measure.figures import draw_contribution
 
         draw_contribution(found["parts"], args.image, args.game)
     table = found[args.show]
@@ -56,9 +56,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measured(args: argparse.Namespace) -> dict[str, pd.DataFrame]:
-    from mien.authenticity import Calibration
-    from mien.calibrate import measure_contribution
-    from mien.predictions import read_predictions
+    from mien.measure.fit.contribution import measure_contribution
+    from mien.measure.predictions import read_predictions
+    from mien.trust.authenticity import Calibration
 
     check = measure_contribution(Calibration.load(args.models, args.network), read_predictions(args.table))
     return {

@@ -11,14 +11,15 @@ from typing import Any
 
 import pandas as pd
 
-from mien.authenticity import Calibration
-from mien.cache import FaceCache
+from mien.data.cache import FaceCache
+from mien.data.samples import SPLITS
 from mien.errors import UsageError
-from mien.evaluate import predict, predict_visualisation, summaries
-from mien.fusion import Fusion
-from mien.inference import Models
-from mien.predictions import fused_table
-from mien.types import AREAS, SPLITS
+from mien.measure.evaluation import summaries
+from mien.measure.predictions import fused_table, predict, predict_visualisation
+from mien.trust.authenticity import Calibration
+from mien.trust.fusion import Fusion
+from mien.trust.models import Models
+from mien.types import AREAS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,8 +77,8 @@ def run(args: argparse.Namespace) -> int:
 def _disturbances(args: argparse.Namespace) -> int:
     if not args.data:
         raise UsageError("--disturbances needs the pictures themselves: give --data NAME:ROOT, not --cache")
-    from mien.datasets import read
-    from mien.robustness import measure, measured_sizes
+    from mien.data import read
+    from mien.measure.disturbances import measure, measured_sizes
 
     name, _, root = args.data.partition(":")
     samples = [s for s in read(name, root).samples if s.split == args.split]
@@ -99,7 +100,7 @@ def _disturbances(args: argparse.Namespace) -> int:
 
 
 def _prepared(data: str) -> FaceCache:
-    from mien.prepare import prepared
+    from mien.data.prepare import prepared
 
     return prepared(data)
 

@@ -28,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export and write the manifest."""
     try:
-        from mien.release import ReleaseConfig, release
         from mien.study.plan import cpu_configs
-        from mien.train import load
+        from mien.train.export import ReleaseConfig, release
+        from mien.train.runs import load
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "train", "mien export") from error
-    from mien.cache import FaceCache
+    from mien.data.cache import FaceCache
 
     if not 0 <= args.strength <= 1:
         raise UsageError(f"--strength is from 0 to 1, got {args.strength}")

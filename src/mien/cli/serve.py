@@ -15,7 +15,7 @@ from mien.errors import InputError, MissingExtraError
 from mien.serve.settings import ServeSettings, token_from_environment
 
 if TYPE_CHECKING:
-    from mien.analyze import Analyzer
+    from mien.analyze.analyzer import Analyzer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         import uvicorn
 
-        from mien.analyze import Analyzer
+        from mien.analyze.analyzer import Analyzer
         from mien.serve.app import create_app
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "serve", "mien serve") from error

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from mien.cache import FaceCache
+from mien.data.cache import FaceCache
 from mien.errors import InterruptedWork, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from mien.datasets import Dataset
+    from mien.data import Dataset
 
 PRESETS = ("paper", "default", "cpu", "quick")
 RUNS, CACHES = Path("~/.cache/mien/runs"), Path("~/.cache/mien/cache")
@@ -86,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _source(data: str, args: argparse.Namespace) -> FaceCache | Dataset:
     """A data set, prepared; for a dry run only read, unless it was prepared before."""
-    from mien.datasets import read
-    from mien.prepare import PrepareConfig, folder_of, prepared
+    from mien.data import read
+    from mien.data.prepare import PrepareConfig, folder_of, prepared
 
     if not args.dry_run:
         return prepared(data, args.caches, args.quiet)

@@ -8,13 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien.augment import AUGMENTATIONS
-from mien.cache import FaceCache
+from mien.data.cache import FaceCache
 from mien.errors import MissingExtraError, UsageError
-from mien.types import AREAS, NETWORKS, TRAINING_SPECS, Area
+from mien.face.spec import TRAINING_SPECS
+from mien.train.augment import AUGMENTATIONS
+from mien.train.config import NETWORKS
+from mien.types import AREAS, Area
 
 if TYPE_CHECKING:
-    from mien.train import TrainConfig, Trained
+    from mien.train.config import TrainConfig
+    from mien.train.runs import Trained
 
 RUNS = Path("~/.cache/mien/runs")
 _EPILOG = """examples:
@@ -68,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, or go on; prints the run's folder."""
     try:
-        from mien.train import train
+        from mien.train.loop import train
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "train", "mien train") from error
     config, cache = config_of(args), _cache(args)
@@ -77,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     trained = train(cache, config, args.runs, _silent if args.quiet else _report)
     print(trained.folder)
     if args.onnx is not None:
-        from mien.networks import to_onnx
+        from mien.train.networks import to_onnx
 
         args.onnx.parent.mkdir(parents=True, exist_ok=True)
         to_onnx(trained.network, args.onnx)
@@ -90,7 +93,7 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
     Raises:
         UsageError: an option's value makes no sense.
     """
-    from mien.train import TrainConfig, paper_config
+    from mien.train.config import TrainConfig, paper_config
 
     if args.protocol == "paper":
         config = paper_config(args.network, Area(args.area), args.seed)
@@ -120,7 +123,7 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
 
 def command_of(trained: Trained) -> str:
     """The ``mien train`` command of a finished training; settings that have no option are said behind it."""
-    from mien.train import load
+    from mien.train.runs import load
 
     config = load(trained.folder).config
     words = ["mien train --cache CACHE"]
@@ -147,8 +150,8 @@ def _parsed(words: list[str]) -> argparse.Namespace:
 
 
 def _teacher(args: argparse.Namespace, config: TrainConfig, cache: FaceCache) -> Path:
-    from mien.distill import write_teacher
-    from mien.train import within
+    from mien.train.runs import within
+    from mien.train.teachers import write_teacher
 
     area = config.areas[0] if len(config.areas) == 1 else None
     runs = args.runs.expanduser()
@@ -177,7 +180,7 @@ def stages_of(text: str) -> tuple[tuple[float, int], ...]:
 def _cache(args: argparse.Namespace) -> FaceCache:
     if args.cache is not None:
         return FaceCache.open(args.cache)
-    from mien.prepare import prepared
+    from mien.data.prepare import prepared
 
     return prepared(args.data)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from mien.authenticity import in_words
 from mien.errors import UsageError
-from mien.tables import lookup, read_table
+from mien.trust.authenticity import in_words
+from mien.trust.fitted import lookup, read_table
 from mien.types import AREAS, EMOTIONS, Area, Emotion, Interval
 
 
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     if args.emotion:
         table = table[table["emotion"] == args.emotion]
     if args.image:
-        from mien.trust_figures import draw_trust
+        from mien.measure.figures import draw_trust
 
         draw_trust(whole, args.image)
     if args.json:

@@ -16,12 +16,12 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from mien.analyze import Analyzer
-from mien.areas import PART_LANDMARKS
+from mien.analyze.analyzer import Analyzer
 from mien.assets import SAMPLE
 from mien.errors import MienError, MissingExtraError
-from mien.images import Limits
-from mien.landmarks import DETECTORS, DetectorChoice
+from mien.face.areas import PART_LANDMARKS
+from mien.face.images import Limits
+from mien.face.landmarks import DETECTORS, DetectorChoice
 from mien.serve.desk import Desk
 from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
 from mien.serve.problems import answer_to, problem
@@ -32,7 +32,7 @@ from mien.serve.upload import FIELD, read_picture
 from mien.serve.whatif import page_answer
 from mien.types import AREAS, EMOTIONS, PARTS
 
-WEB = Path(__file__).parents[1] / "web"
+WEB = Path(__file__).parent / "web"
 log = logging.getLogger("mien.serve")
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mien.analyze import Analyzer
+from mien.analyze.analyzer import Analyzer
 from mien.errors import ModelError
 from mien.serve.problems import NotFoundError
-from mien.tables import read_table
+from mien.trust.fitted import read_table
 
 
 def trust_tables(analyzer: Analyzer) -> dict[str, Any]:

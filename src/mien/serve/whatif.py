@@ -8,10 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mien.analyze import Analyzer
-from mien.answers import Answer, Answers, Heatmap
-from mien.authenticity import times
-from mien.draw import jet
+from mien.analyze.analyzer import Analyzer
+from mien.analyze.answers import Answer, Answers, Heatmap
+from mien.face.draw import jet
+from mien.trust.authenticity import times
 from mien.types import AREAS, Area, Prediction, UInt8
 
 PREVIEW_SIDE = 1600

@@ -14,10 +14,10 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
-from mien.datasets import Dataset, load_gray
-from mien.landmarks import detect_one
+from mien.data import Dataset, load_gray
+from mien.face.landmarks import detect_one
 from mien.study.trainings import DataSet
-from mien.train import TrainConfig, epochs_of
+from mien.train.config import TrainConfig, epochs_of
 
 TIMED_IMAGES = {"vgg": 128, "anyarea": 128, "densenet": 32}
 """Images of one timed step: enough to fill both cores, few enough that the whole timing takes seconds."""
@@ -121,8 +121,7 @@ def _timed(network: str, side: int, training: bool = True) -> float:
     import torch
     import torch.nn.functional as F
 
-    from mien.networks import build
-    from mien.train import forward
+    from mien.train.networks import build, forward
 
     net = build(network).train(training)  # type: ignore[arg-type]
     count = TIMED_IMAGES[network]

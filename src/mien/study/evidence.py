@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.report import ClassMaps, Evidence
-from mien.report.feature_figure import embed
+from mien.jobs.files import hash_of, replacing
 from mien.study.cost import core_seconds_spent, epochs_done
 from mien.study.plan import PlannedRun
-from mien.study.steps import replacing
+from mien.study.report import ClassMaps, Evidence
+from mien.study.report.feature_figure import embed
 from mien.study.trainings import DataSet, read_class_maps
-from mien.train import TrainConfig, epochs_of
-from mien.types import Float32, hash_of
+from mien.train.config import TrainConfig, epochs_of
+from mien.types import Float32
 
 LEAST_FACES = 8
 """t-SNE of fewer says nothing."""

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from mien.checkout import PACKAGE, commit
+from mien.jobs.checkout import PACKAGE, commit
 from mien.study.trainings import DataSet
 
 LIBRARIES = ("mien", "torch", "scikit-learn", "numpy", "opencv-python-headless", "matplotlib")

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mien.augment import LIGHT_AUGMENTATION
-from mien.train import TrainConfig, paper_config
-from mien.types import STUDY_SPECS, Area, CropSpec, Part
+from mien.face.spec import STUDY_SPECS, CropSpec
+from mien.train.augment import LIGHT_AUGMENTATION
+from mien.train.config import TrainConfig, paper_config
+from mien.types import Area, Part
 
 Role = Literal["areas", "visualisation", "crops"]
 """What a training is for: Table 6 and Fig. 7, Fig. 5 and 6, or the comparison of crop specs (Table 5 and beyond)."""

@@ -7,21 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mien.cache import FaceCache
-from mien.datasets import Dataset
+from mien.data import Dataset
+from mien.data.cache import FaceCache
 from mien.errors import UsageError
-from mien.progress import duration
-from mien.report import Setting
-from mien.report import write as write_report
+from mien.jobs.files import replacing
+from mien.jobs.progress import duration
+from mien.jobs.steps import Say, Step, StepLog, do_all
 from mien.study.cost import Speeds, core_seconds_spent, epochs_done, preparation_seconds
 from mien.study.evidence import evidence_of, stages_text
 from mien.study.facts import code_key, facts
 from mien.study.plan import PlannedRun
 from mien.study.presets import preset_of
-from mien.study.steps import Say, Step, StepLog, do_all, replacing
+from mien.study.report import Setting
+from mien.study.report import write as write_report
+from mien.study.tasks import seconds_left, steps_of
 from mien.study.trainings import DataSet
-from mien.study.work import seconds_left, steps_of
-from mien.train import TrainConfig, epochs_of
+from mien.train.config import TrainConfig, epochs_of
 
 RUNS = Path("~/.cache/mien/runs")
 """Where trainings lie unless told otherwise; the shipped models' trainings lie there too."""

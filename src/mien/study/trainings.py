@@ -1,6 +1,6 @@
 """Finished trainings of one data set: where they lie, who may train them, and their predictions kept beside them.
 
-A run's folder (see ``mien.train``) also gets::
+A run's folder (see ``mien.train.loop``) also gets::
 
     predictions-KEY.parquet   PredictionTable of validation and test; KEY changes with the weights and the cache
     classmaps-KEY.npz         visualisation network only: logits, class maps and GAP features of the test faces
@@ -10,10 +10,9 @@ Beside the folder lies ``NAME.lock``, held by the process that trains it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -25,19 +24,24 @@ import pandas as pd
 import torch
 from torch import nn
 
-from mien.areas import cut
-from mien.cache import FaceCache
-from mien.datasets import Dataset
+from mien.data import Dataset
+from mien.data.cache import FaceCache, crops_of
+from mien.data.samples import Split
 from mien.errors import DatasetError
-from mien.evaluate import crops_of, table_of
-from mien.networks import DenseNetBC
-from mien.report.faces import sample_face
-from mien.report.inputs import ClassMaps
-from mien.study.steps import replacing
-from mien.train import TrainConfig, load, parts_of, predict, stages_kept, train, watched_accuracy, within
-from mien.types import Area, Float32, Split, hash_of
+from mien.face.crops import cut
+from mien.jobs.files import claimed, hash_of, replacing
+from mien.measure.predictions import table_of
+from mien.study.report.faces import sample_face
+from mien.study.report.inputs import ClassMaps
+from mien.train.batches import parts_of
+from mien.train.config import TrainConfig
+from mien.train.loop import train
+from mien.train.networks import DenseNetBC, predict
+from mien.train.runs import load, stages_kept, watched_accuracy, within
+from mien.types import Area, Float32
 
 PREDICTED_SPLITS: tuple[Split, ...] = ("validation", "test")
+
 MAIN_DATASET = "ferplus"
 """Its trainings lie in the runs folder itself, where the shipped models' trainings lie too."""
 
@@ -161,24 +165,6 @@ def _sha256(file: Path, changed: int) -> str:
         with file.open("rb") as stream:
             _digests[file, changed] = hashlib.file_digest(stream, "sha256").hexdigest()
     return _digests[file, changed]
-
-
-@contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[bool]:
-    """Hold a run's lock; gives False when another process holds it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # Windows: two studies on one runs folder are the user's own care there
-        yield True
-        return
-    with folder.with_name(f"{folder.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
 
 
 def finish(data: DataSet, config: TrainConfig, progress: Callable[[str], None]) -> bool:

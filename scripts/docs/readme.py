@@ -1,0 +1,146 @@
+"""Fill README.md, docs/training.md and docs/robustness.md from result files and from the command itself.
+
+python scripts/docs/readme.py          write
+python scripts/docs/readme.py --check  exit code 1 where the numbers differ from the files (pictures are not compared)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+TRAINING = ROOT / "docs" / "training.md"
+ROBUSTNESS = ROOT / "docs" / "robustness.md"
+RESULTS = ROOT / "docs" / "results"
+PICTURE = ROOT / "docs" / "images" / "sample.png"
+AREAS = ("mouth", "nose", "eyes", "nose_mouth", "nose_eyes", "mouth_eyes", "whole_face")
+
+
+def read(name: str) -> dict[str, Any] | None:
+    """A result file, or None where it was not made yet."""
+    path = RESULTS / name
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def install_text() -> str:
+    """Time and size of an installation."""
+    found = read("install.json")
+    if found is None:
+        return "Time and size of an installation are not measured yet (`make install-size`)."
+    first, later = found["analyze_seconds_first"], found["analyze_seconds_then"][0]
+    return (
+        f"Installing took {found['install_seconds']:.0f} s and {found['megabytes']} MB, the first answer {first:.1f} s "
+        f"including start-up, later ones {later:.1f} s "
+        f"({found['machine']['cores']} cores at load average {found['machine']['load_average']:.0f}; "
+        f"`{found['command']}`)."
+    )
+
+
+def results_text() -> str:
+    """Accuracy by area and selection."""
+    found = read("models/evaluation.json")
+    if found is None:
+        return "Not measured yet (`mien evaluate --data ferplus:ROOT --out docs/results/models/evaluation.json`)."
+    selections = list(next(iter(found["areas"].values())))
+    head = ["area"] + [f"{s}: accuracy % (95% interval)" for s in selections] + ["macro recall %", "calibration error"]
+    sizes = ", ".join(f"{s} n = {found['areas']['whole_face'][s]['n']:,}" for s in selections)
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    places = [(kind, area) for kind in ("areas", "fused") for area in AREAS if area in found.get(kind, {})]
+    for kind, area in places:
+        rows = found[kind][area]
+        cells = [("all within " if kind == "fused" else "") + area.replace("_", " ")]
+        for selection in selections:
+            value = rows[selection]["accuracy"]
+            cells.append(f"{value['value'] * 100:.1f} ({value['low'] * 100:.1f} to {value['high'] * 100:.1f})")
+        first = rows[selections[0]]
+        cells += [f"{first['macro_recall'] * 100:.1f}", f"{first['ece']:.3f}" if first.get("ece") is not None else ""]
+        lines.append("| " + " | ".join(cells) + " |")
+    note = (
+        f"{sizes}; macro recall and calibration error (15 bins) on the first. *all within*: the answer fused "
+        "from every area within the visible one, which is what `mien analyze` says. *unrepeated*: without the faces "
+        f"whose picture also stands in training or validation, byte for byte. Network `{found['network']}`. Command: "
+    )
+    return "\n".join(lines) + f"\n\n{note}`{found['command']}`."
+
+
+def sample_text() -> str:
+    """What the command prints for the bundled photo."""
+    from mien.cli import main
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = main(["analyze", "--sample", "--save-image", str(PICTURE)])
+    if code:
+        raise SystemExit(f"mien analyze --sample ended with exit code {code}")
+    return f"```text\n{printed.getvalue().rstrip()}\n```"
+
+
+def shipped_text() -> str:
+    """How each shipped network was trained, in tables out of the manifest."""
+    manifest = json.loads((ROOT / "src" / "mien" / "models" / "manifest.json").read_text())
+    entries = [("vgg", area, manifest["networks"]["vgg"][area]) for area in AREAS]
+    entries += [("anyarea", "all seven", manifest["networks"]["anyarea"]["whole_face"])]
+    entries += [("densenet", "whole_face", manifest["visualisation"])]
+    lines = ["| network | area | run | stages | crops | started from | teachers |", "|" + "---|" * 7]
+    commands: dict[str, None] = {}
+    for network, area, entry in entries:
+        training = entry["training"]
+        stages = ", ".join(f"{epochs:g} × {side} px" for epochs, side in training["stages"])
+        teachers = ", ".join(f"`{name}`" for name in entry.get("teachers", []))
+        start = Path(training["start_from"]).name
+        lines.append(
+            f"| {network} | {area.replace('_', ' ')} | `{entry['run']}` | {stages} | `{entry['spec']}` "
+            f"| {f'`{start}`' if start else ''} | {teachers} |"
+        )
+        if entry.get("command"):
+            commands.setdefault(entry["command"])
+    return "\n".join([*lines, "", "```sh", *commands, "```"])
+
+
+def robustness_text() -> str:
+    """Accuracy, and share of faces with the same answer as before, under every disturbance and by area."""
+    with (RESULTS / "models" / "disturbances.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    lines = ["| disturbance | " + " | ".join(a.replace("_", " ") for a in AREAS) + " | face found % |"]
+    lines.append("|" + "---|" * (len(AREAS) + 2))
+    for name in dict.fromkeys(row["disturbance"] for row in rows):
+        of = {row["area"]: row for row in rows if row["disturbance"] == name}
+        cells = [f"{float(of[a]['accuracy']) * 100:.1f} ({float(of[a]['same_answer']) * 100:.1f})" for a in AREAS]
+        lines.append(f"| {name} | {' | '.join(cells)} | {float(of[AREAS[0]]['detected']) * 100:.1f} |")
+    return "\n".join([*lines, "", f"{rows[0]['n']} test faces."])
+
+
+def filled(text: str, places: dict[str, str]) -> str:
+    """A page with every marked place filled."""
+    for mark, words in places.items():
+        block = f"<!-- {mark} -->\n{words}\n<!-- /{mark} -->"
+        text, count = re.subn(rf"<!-- {mark} -->.*?<!-- /{mark} -->", lambda _, b=block: b, text, flags=re.S)
+        if count != 1:
+            raise SystemExit(f"expected one place <!-- {mark} -->, found {count}")
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    """Write, or check."""
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    readme = {"install": install_text(), "results": results_text(), "sample": sample_text()}
+    places = {README: readme, TRAINING: {"shipped": shipped_text()}, ROBUSTNESS: {"disturbances": robustness_text()}}
+    before = {page: page.read_text() for page in places}
+    after = {page: filled(before[page], blocks) for page, blocks in places.items()}
+    if "--check" in arguments:
+        return int(before != after)
+    for page, text in after.items():
+        page.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,414 @@
+"""A data set -> a cache of faces (``mien.data.cache``): found once, in parallel, resumable after a kill at any moment.
+
+While it runs, OUT holds ``.NAME-HASH.partial/`` with the finished pieces; it is renamed to ``NAME-HASH/`` when all is
+there. HASH covers the pictures' content, labels, splits and every setting that decides a pixel, so a changed setting
+makes another cache and never reads a stale one. Crops have the setting in their file's name and can be added later.
+Same data, same settings, same library versions: same bytes, whatever the number of workers or kills.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mien.data import Dataset, Inspection, inspect, read
+from mien.data.cache import VOTE_COLUMNS, FaceCache
+from mien.data.dataset import summary_of
+from mien.data.find import DETECTOR_CODES, Chunk, ChunkTask, find_faces, pieces, probe, warm_up
+from mien.data.store import csv_row
+from mien.data.summary import Preparation, contents, speed_of, wall_clock
+from mien.errors import DatasetError, ImageError, InputError, InterruptedWork, MissingExtraError, UsageError
+from mien.face import landmarks as detection
+from mien.face.crops import FRAME_SIDE, Frame, cut
+from mien.face.landmarks import DetectorChoice
+from mien.face.spec import STUDY_SPECS, CropSpec
+from mien.jobs.files import _only_one, hash_of, new_array, replace_file, sync_folder
+from mien.jobs.progress import Progress
+from mien.jobs.workers import Map, worker_map
+from mien.types import AREAS, Float64, UInt8
+
+FORMAT = 1
+"""Raised when the same settings would give other bytes."""
+
+CHUNK = 64
+"""Faces a piece: a kill loses at most so many a worker."""
+
+CACHE_FOLDER = Path("~/.cache/mien/cache")
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """How to prepare a data set.
+
+    Attributes:
+        detector: ``auto`` (HOG, then CNN where HOG finds none), ``hog`` or ``cnn``.
+        specs: names out of STUDY_SPECS; the crops to write.
+        workers: processes; 0 is one a core.
+        limit: only so many faces, spread evenly, for a trial; 0 is all.
+        skip_broken: go on without the faces that are missing or broken, instead of refusing.
+        quiet: no progress line.
+    """
+
+    detector: DetectorChoice = "auto"
+    specs: tuple[str, ...] = tuple(STUDY_SPECS)
+    workers: int = 0
+    limit: int = 0
+    skip_broken: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.specs if name not in STUDY_SPECS]
+        if unknown:
+            raise UsageError(f"unknown crop spec {unknown[0]!r}: choose from {', '.join(STUDY_SPECS)}")
+        if self.detector not in detection.DETECTORS:
+            raise UsageError(f"the detector is one of {', '.join(detection.DETECTORS)}, got {self.detector!r}")
+        if self.workers < 0 or self.limit < 0:
+            raise UsageError("workers and limit are at least 0")
+
+    @property
+    def processes(self) -> int:
+        """Worker processes."""
+        return self.workers or os.cpu_count() or 1
+
+
+def prepared(data: str, out: Path | str = CACHE_FOLDER, quiet: bool = False) -> FaceCache:
+    """The cache of ``NAME:ROOT``, such as ``ferplus:~/data/ferplus.zip``; prepared now where it is not there yet.
+
+    Crops are cut from its frames when they are needed.
+
+    Raises:
+        UsageError: ``data`` has another form.
+        DatasetError: see :func:`prepare`.
+    """
+    name, colon, root = data.partition(":")
+    if not (name and colon and root):
+        raise UsageError(f"a data set is given as NAME:ROOT, such as ferplus:~/data/ferplus; got {data!r}")
+    return prepare(read(name, root), out, PrepareConfig(specs=(), quiet=quiet)).cache
+
+
+def prepare(dataset: Dataset, out: Path | str, config: PrepareConfig = PrepareConfig()) -> Preparation:
+    """Prepare a data set, or go on where an earlier run was stopped, or just open what is there.
+
+    Args:
+        dataset: what ``mien.data.read`` gave.
+        out: folder of caches; the cache is ``out/NAME-HASH``.
+        config: see :class:`PrepareConfig`.
+
+    Raises:
+        DatasetError: faces are missing or broken (unless ``skip_broken``).
+        InputError: ``out`` cannot be written.
+        UsageError: another process is preparing the same.
+        InterruptedWork: stopped by the user; the same call goes on.
+        MissingExtraError: pyarrow is not installed.
+    """
+    _need_pyarrow()
+    out = Path(out).expanduser()
+    inspection = inspect(dataset, config.processes, config.quiet)
+    job = _Job.of(dataset, inspection, out, config)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return _run(job)
+    except OSError as error:
+        raise InputError(f"{error.filename or out} cannot be written ({error.strerror})") from error
+    except ImageError as error:
+        raise DatasetError(f"{error} (it could be read a moment ago)") from error
+    except BrokenProcessPool as error:
+        raise InputError("a worker process was ended from outside, perhaps for want of memory; what is done is kept: "
+                         "run the same command again, with fewer --workers") from error  # fmt: skip
+    except KeyboardInterrupt:
+        raise InterruptedWork("stopped; what is done is kept, and the same command goes on from there") from None
+
+
+def folder_of(dataset: Dataset, out: Path | str = CACHE_FOLDER, config: PrepareConfig = PrepareConfig()) -> Path:
+    """Where :func:`prepare` puts, or has put, the cache of a data set; raises as it does for missing pictures."""
+    inspection = inspect(dataset, config.processes, config.quiet)
+    return _Job.of(dataset, inspection, Path(out).expanduser(), config).folder
+
+
+def _need_pyarrow() -> None:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("pyarrow", "data", "preparing a data set") from None
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One preparation: which faces, where to, and how."""
+
+    dataset: Dataset
+    digests: tuple[str, ...]
+    chosen: tuple[int, ...]
+    out: Path
+    config: PrepareConfig
+    settings: dict[str, Any]
+    skipped: tuple[str, ...]
+
+    @classmethod
+    def of(cls, dataset: Dataset, inspection: Inspection, out: Path, config: PrepareConfig) -> _Job:
+        """Check the pictures and settle which faces are prepared.
+
+        Raises:
+            DatasetError: faces are missing or broken and are not to be skipped, or none is left.
+        """
+        problems = dataset.problems + inspection.problems
+        if problems and not config.skip_broken:
+            raise DatasetError(
+                f"{dataset.root}: {len(problems):,} faces are missing or broken: {summary_of(problems)} "
+                "(mien data check lists all; --skip-broken goes on without them)"
+            )
+        usable = [i for i, digest in enumerate(inspection.digests) if digest]
+        if config.limit and config.limit < len(usable):
+            usable = [usable[i] for i in np.linspace(0, len(usable) - 1, config.limit).round().astype(int)]
+        if not usable:
+            raise DatasetError(f"{dataset.root}: no picture can be read ({summary_of(problems, 1)})")
+        digests = tuple(inspection.digests[i] for i in usable)
+        settings = _settings(dataset, usable, digests, config.detector)
+        return cls(dataset, digests, tuple(usable), out, config, settings, tuple(str(p) for p in problems))
+
+    @property
+    def folder(self) -> Path:
+        return self.out / f"{self.dataset.name}-{hash_of(self.settings)}"
+
+    @property
+    def work(self) -> Path:
+        return self.out / f".{self.folder.name}.partial"
+
+    @property
+    def specs(self) -> list[CropSpec]:
+        return [STUDY_SPECS[name] for name in self.config.specs]
+
+    def tasks(self) -> list[ChunkTask]:
+        samples = [self.dataset.samples[i] for i in self.chosen]
+        return [
+            ChunkTask(
+                tuple(s.source for s in samples[start:stop]), tuple(s.box for s in samples[start:stop]),
+                self.config.detector, FACE_SIZE,
+            )
+            for start, stop in pieces(len(samples), CHUNK)
+        ]  # fmt: skip
+
+
+FACE_SIZE = STUDY_SPECS["published"].face_size
+"""Every study spec has the same, so one set of frames serves all."""
+
+
+def _settings(dataset: Dataset, chosen: Sequence[int], digests: Sequence[str], detector: str) -> dict[str, Any]:
+    """Everything that decides a byte of the cache; written into it, and its hash is the cache's name."""
+    faces = []
+    for i, digest in zip(chosen, digests, strict=True):
+        s = dataset.samples[i]
+        box = None if s.box is None else [float(v) for v in s.box]
+        votes = [round(float(v), 6) for v in s.votes]
+        name = dataset.store.relative(s.source)
+        faces.append([s.id, s.split, s.label.value, votes, s.majority, s.published, name, box, digest])
+    return {
+        "format": FORMAT,
+        "dataset": dataset.name,
+        "layout": dataset.layout,
+        "rule": dataset.rule,
+        "faces": len(faces),
+        "data": hash_of(faces),
+        "detector": detector,
+        "attempts": [list(attempt) for attempt in detection._ATTEMPTS],
+        "detection_side": detection.CROP_SIDE,
+        "frame_side": FRAME_SIDE,
+        "face_size": FACE_SIZE,
+        "probe": probe(FACE_SIZE),
+    }
+
+
+def _run(job: _Job) -> Preparation:
+    load, started = _load(), time.monotonic()
+    before = times = None
+    complete = job.folder.is_dir()
+    _check_space(job, complete)
+    work = job.folder if complete else job.work
+    work.mkdir(exist_ok=True)
+    with _only_one(work), worker_map(job.config.processes, _warm_up(job)) as mapped:
+        if complete:
+            _check_whole(work)
+        elif not (work / "settings.json").is_file():
+            before = _find(job, mapped)
+            _assemble(job)
+        seconds = time.monotonic() - started
+        _cut_missing(job, work, mapped)
+        if not complete:
+            times = _times(job)
+            shutil.rmtree(work / "chunks", ignore_errors=True)
+            sync_folder(work)
+            work.rename(job.folder)
+            sync_folder(job.out)
+    report = {"dataset": job.dataset.name, "layout": job.dataset.layout} | contents(job.folder)
+    report |= {"crops": [spec.key for spec in job.specs], "skipped": list(job.skipped), "settings": job.settings}
+    if times is not None:
+        speed = speed_of(*times, job.config.processes, job.config.detector == "auto")
+        report["speed"] = speed | wall_clock(len(job.chosen), before, seconds, load)
+    return Preparation(job.folder, report)
+
+
+def _check_space(job: _Job, complete: bool) -> None:
+    """Refuse before hours of work rather than be killed when the disk is full."""
+    faces = 0 if complete else 2 * FRAME_SIDE**2
+    missing = [spec for spec in job.specs if not (job.folder / "crops" / f"{spec.key}.npy").is_file()]
+    need = len(job.chosen) * (faces + sum(len(AREAS) * spec.size**2 for spec in missing))
+    free = shutil.disk_usage(job.out).free
+    if need > free:
+        raise InputError(
+            f"{job.out} has {free / 1e9:.1f} GB free and the cache needs {need / 1e9:.1f} GB "
+            f"({len(missing)} crop specs: fewer --specs need less)"
+        )
+
+
+def _check_whole(folder: Path) -> None:
+    try:
+        FaceCache.open(folder)
+    except DatasetError as error:
+        raise DatasetError(f"{folder} was damaged from outside: delete it and run the same command again") from error
+
+
+def _chunk_paths(job: _Job) -> list[tuple[Path, int]]:
+    """File and number of faces of every piece."""
+    bounds = pieces(len(job.chosen), CHUNK)
+    return [(job.work / "chunks" / f"{number:05d}.npz", b - a) for number, (a, b) in enumerate(bounds)]
+
+
+def _find(job: _Job, mapped: Map) -> int:
+    """Find the faces of every piece that is not there yet; returns how many faces an earlier run had found."""
+    (job.work / "chunks").mkdir(exist_ok=True)
+    paths = _chunk_paths(job)
+    missing = [number for number, (path, n) in enumerate(paths) if Chunk.load(path, n) is None]
+    before = len(job.chosen) - sum(paths[number][1] for number in missing)
+    progress = Progress("finding faces", len(job.chosen), "faces", done=before, quiet=job.config.quiet)
+    tasks = job.tasks()
+    for number, chunk in zip(missing, mapped(find_faces, (tasks[n] for n in missing)), strict=True):
+        chunk.save(paths[number][0])
+        progress.add(len(chunk.frames))
+    progress.close()
+    return before
+
+
+def _chunks(job: _Job) -> Iterator[Chunk]:
+    """The finished pieces, one in memory at a time."""
+    for path, n in _chunk_paths(job):
+        chunk = Chunk.load(path, n)
+        if chunk is None:
+            raise DatasetError(f"{path} vanished while it was needed: run the same command again")
+        yield chunk
+
+
+def _assemble(job: _Job) -> None:
+    """The cache's own files; settings.json last, so that it vouches for the others."""
+    n = len(job.chosen)
+    with (
+        new_array(job.work / "frames.npy", (n, FRAME_SIDE, FRAME_SIDE), np.uint8) as frames,
+        new_array(job.work / "landmarks.npy", (n, 68, 2), np.float32) as landmarks,
+        new_array(job.work / "extents.npy", (n, 4), np.float32) as extents,
+    ):
+        for (start, stop), chunk in zip(pieces(n, CHUNK), _chunks(job), strict=True):
+            frames[start:stop] = chunk.frames
+            landmarks[start:stop] = chunk.landmarks
+            extents[start:stop] = chunk.extents
+    table = _index(job)
+    replace_file(job.work / "index.parquet", lambda file: table.to_parquet(file, index=False, compression="zstd"))
+    text = json.dumps(job.settings, indent=1, sort_keys=True) + "\n"
+    replace_file(job.work / "settings.json", lambda file: file.write(text.encode()))
+
+
+def _index(job: _Job) -> pd.DataFrame:
+    boxes, sizes, scores, detectors = (
+        np.concatenate(arrays)
+        for arrays in zip(*((c.boxes, c.sizes, c.scores, c.detectors) for c in _chunks(job)), strict=True)
+    )
+    samples = [job.dataset.samples[i] for i in job.chosen]
+    columns: dict[str, Any] = {
+        "id": [s.id for s in samples],
+        "dataset": [s.dataset for s in samples],
+        "split": [s.split for s in samples],
+        "label": [s.label.value for s in samples],
+        "majority": [s.majority for s in samples],
+        "published": [s.published for s in samples],
+    }
+    votes = np.stack([s.votes for s in samples])
+    columns |= {name: votes[:, i] for i, name in enumerate(VOTE_COLUMNS)}
+    columns["source"] = [job.dataset.store.relative(s.source) for s in samples]
+    columns["picture"] = list(job.digests)
+    columns["detector"] = [DETECTOR_CODES[code] for code in detectors]
+    columns["score"] = scores
+    columns |= {name: boxes[:, i] for i, name in enumerate(("box_x0", "box_y0", "box_x1", "box_y1"))}
+    columns["face_size"] = sizes
+    return pd.DataFrame(columns)
+
+
+@dataclass(frozen=True)
+class _CutTask:
+    folder: Path
+    target: Path
+    spec: CropSpec
+    start: int
+    stop: int
+
+
+def _cut_missing(job: _Job, folder: Path, mapped: Map) -> None:
+    """Crops of the wanted specs that are not there yet, each file whole or absent."""
+    crops = folder / "crops"
+    crops.mkdir(exist_ok=True)
+    for stale in crops.glob("*.tmp"):
+        stale.unlink()
+    for spec in job.specs:
+        path = crops / f"{spec.key}.npy"
+        if path.is_file():
+            continue
+        n = len(job.chosen)
+        progress = Progress(f"cutting {spec.key}", n, "faces", quiet=job.config.quiet)
+        with new_array(path, (n, len(AREAS), spec.size, spec.size), np.uint8) as target:
+            file = Path(str(target.filename))
+            tasks = [_CutTask(folder, file, spec, start, stop) for start, stop in pieces(n, 16 * CHUNK)]
+            for done in mapped(_cut, tasks):
+                progress.add(done)
+        progress.close()
+    sync_folder(crops)
+
+
+def _cut(task: _CutTask) -> int:
+    """Cut some faces' seven crops into the file; returns how many faces."""
+    frames, landmarks, extents = (
+        np.load(task.folder / f"{name}.npy", mmap_mode="r") for name in ("frames", "landmarks", "extents")
+    )
+    target = np.load(task.target, mmap_mode="r+")
+    for row in range(task.start, task.stop):
+        frame = Frame(np.asarray(frames[row]), np.asarray(landmarks[row]), np.asarray(extents[row]))
+        target[row] = np.stack([cut(frame, area, task.spec) for area in AREAS])
+    target.flush()
+    return task.stop - task.start
+
+
+def _warm_up(job: _Job) -> Callable[[], Any]:
+    row = csv_row(job.dataset.samples[0].source)
+    return partial(warm_up, job.config.detector, None if row is None else row[0])
+
+
+def _load() -> float | None:
+    """Load average of the last minute, where the system tells it."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def _times(job: _Job) -> tuple[UInt8, Float64, Float64] | None:
+    """Detector, seconds and processor seconds of every face; None where an earlier run has thrown its pieces away."""
+    try:
+        found = [(chunk.detectors, chunk.seconds, chunk.cpu_seconds) for chunk in _chunks(job)]
+    except DatasetError:
+        return None
+    detectors, seconds, cpu_seconds = zip(*found, strict=True)
+    return np.concatenate(detectors), np.concatenate(seconds), np.concatenate(cpu_seconds)

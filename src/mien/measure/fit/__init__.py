@@ -1,0 +1,1 @@
+"""What ``trust/X`` reads, ``measure/fit/X`` fits."""

@@ -1,0 +1,71 @@
+"""Fig. 5 (right) of the paper: t-SNE of the visualisation network's features after global average pooling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mien.study.report.canvas import EMOTION_COLORS, figure, save
+from mien.study.report.exhibits import Exhibit, absent, percent
+from mien.study.report.inputs import Evidence
+from mien.types import EMOTIONS, Float32
+
+
+def tsne_figure(evidence: Evidence, folder: Path) -> Exhibit:
+    """Fig. 5, right: t-SNE of the visualisation network's features after global average pooling."""
+    id, title = f"fig-5-tsne-{evidence.name}", "t-SNE of the visualisation network's features"
+    if evidence.class_maps is None or evidence.embedding is None:
+        return absent(id, "Fig. 5", title, "figure", "the visualisation network is not trained yet")
+    labels, points = evidence.cache.labels[evidence.class_maps.rows], evidence.embedding
+    drawn = figure(6.4, 5.0)
+    axes = drawn.subplots()
+    for emotion in EMOTIONS:
+        own = points[labels == emotion.position]
+        if len(own):
+            name = f"{emotion.value} ({len(own):,})"
+            axes.scatter(
+                own[:, 0],
+                own[:, 1],
+                s=7,
+                alpha=0.7,
+                linewidths=0,
+                c=EMOTION_COLORS[emotion],
+                label=name,
+                rasterized=True,
+            )
+    axes.set_xticks([])
+    axes.set_yticks([])
+    drawn.legend(loc="outside right upper", markerscale=2.5)
+    data = pd.DataFrame({
+        "sample_id": evidence.cache.index["id"].to_numpy()[evidence.class_maps.rows],
+        "label": [EMOTIONS[i].value for i in labels], "x": points[:, 0], "y": points[:, 1],
+    })  # fmt: skip
+    agreement = neighbour_agreement(evidence.class_maps.features, labels)
+    caption = (
+        f"GAP features ({evidence.class_maps.features.shape[1]} numbers a face) of {len(labels):,} test faces in two "
+        f"dimensions; only neighbourhoods mean something. In the full features, the nearest other face has the same "
+        f"label for {percent(agreement)}% of the faces."
+    )
+    return Exhibit(
+        id, "Fig. 5", title, caption, "figure", data, None, save(drawn, folder, id, dpi=110), f"Scatter plot: {caption}"
+    )
+
+
+def neighbour_agreement(features: Float32, labels: npt.NDArray[np.int64]) -> float:
+    """Share of faces whose nearest other face has the same label."""
+    from sklearn.neighbors import NearestNeighbors
+
+    nearest = NearestNeighbors(n_neighbors=2).fit(features).kneighbors(features, return_distance=False)[:, 1]
+    return float((labels[nearest] == labels).mean())
+
+
+def embed(features: Float32, seed: int = 0) -> Float32:
+    """t-SNE of features float32 [N, K] -> float32 [N, 2] (scikit-learn; needs at least four rows)."""
+    from sklearn.manifold import TSNE
+
+    perplexity = float(min(30, max(1, (len(features) - 1) / 3)))
+    found = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(features.astype(np.float32))
+    return np.asarray(found, np.float32)

@@ -1,0 +1,83 @@
+"""How the trainings went: what is planned, what is finished, and every curve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from mien.study.report.canvas import figure, save
+from mien.study.report.exhibits import Exhibit, absent
+from mien.study.report.inputs import Evidence
+from mien.types import AREAS, Area
+
+ROLE_WORDS = {"areas": "seven areas", "visualisation": "visualisation", "crops": "comparison of crops"}
+
+AREA_COLORS = dict(
+    zip(AREAS, ("#e69f00", "#009e73", "#56b4e9", "#8c6d31", "#17808a", "#b05fa3", "#000000"), strict=True)
+)
+
+ALL_AREAS_COLOR = "#7f7f7f"
+
+
+def runs_table(evidence: Evidence) -> Exhibit:
+    """What was planned and what is finished."""
+    runs = evidence.runs
+    states = zip(runs["finished"], runs["epochs"], runs["epochs_planned"], strict=True)
+    shown = pd.DataFrame({
+        "run": runs["run"],
+        "for": [ROLE_WORDS[role] for role in runs["role"]],
+        "crops": runs["spec"],
+        "schedule": runs["stages"],
+        "state": ["finished" if f else f"epoch {done} of {n}" if done else "not begun" for f, done, n in states],
+        "core-hours": [f"{s / 3600:.2f}" if s else "–" for s in runs["core_seconds"]],
+    })  # fmt: skip
+    once = runs.drop_duplicates("run")
+    hours = once["core_seconds"].sum() / 3600
+    caption = (
+        f"{int(once['finished'].sum())} of {len(once)} trainings finished; {hours:.1f} core-hours so far (wall clock "
+        "of finished epochs times their threads, on a machine that may have done other work too). Schedule: epochs × "
+        "pixels."
+    )
+    title = f"Trainings on {evidence.title}"
+    return Exhibit(f"table-runs-{evidence.name}", "Table D", title, caption, "table", runs, shown, folded=True)
+
+
+def curves_figure(evidence: Evidence, folder: Path) -> Exhibit:
+    """How every training went."""
+    id, title = f"fig-d-curves-{evidence.name}", "Training curves"
+    if not len(evidence.curves):
+        return absent(id, "Fig. D", title, "figure", "no training has begun")
+    known = evidence.runs[["run", "role", "area", "spec"]].drop_duplicates("run")
+    curves = evidence.curves.merge(known, on="run")
+    watched = next(c for c in curves.columns if c.endswith("_accuracy"))
+    split = watched.removesuffix("_accuracy")
+    roles = [role for role in ROLE_WORDS if (curves["role"] == role).any()]
+    drawn = figure(3.4 * len(roles) + 1.4, 3.3)
+    grid = drawn.subplots(1, len(roles), squeeze=False, sharey=True)[0]
+    for axes, role in zip(grid, roles, strict=True):
+        for _, own in curves[curves["role"] == role].groupby("run"):
+            area = str(own["area"].iloc[0])
+            colour = AREA_COLORS[Area(area)] if area else ALL_AREAS_COLOR
+            axes.plot(own["epoch"], 100 * own[watched], color=colour, lw=1.1, alpha=0.85, marker=".", ms=3)
+        axes.set_title(ROLE_WORDS[role])
+        axes.set_xlabel("epoch")
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y", color="#e0e0e0", lw=0.7)
+    grid[0].set_ylabel(f"{split} accuracy, %")
+    for area in AREAS:
+        grid[-1].plot([], [], color=AREA_COLORS[area], label=area.words)
+    if (curves["area"] == "").any():
+        grid[-1].plot([], [], color=ALL_AREAS_COLOR, label="all areas, one network")
+    drawn.legend(*grid[-1].get_legend_handles_labels(), loc="outside right upper")
+    caption = (
+        f"Accuracy on the {split} split after each epoch, with the weights that would be kept; jumps are changes of "
+        "input "
+        "size. One line a training."
+    )
+    alt = f"Line chart of {curves['run'].nunique()} trainings; the numbers are in the csv file."
+    first = ["run", "role", "area", "spec"]
+    data = curves[[*first, *(c for c in evidence.curves.columns if c != "run")]]
+    return Exhibit(id, "Fig. D", title, caption, "figure", data, None, save(drawn, folder, id), alt)

@@ -1,0 +1,1 @@
+"""What tests build: faces, data sets, models, results."""

@@ -1,0 +1,385 @@
+"""The page in a real Chromium: what a user does, without a console error and without asking any other host."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
+
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+
+from builders.serve import running
+from mien.analyze.analyzer import Analyzer
+from mien.assets import SAMPLE
+from mien.serve import ServeSettings
+from mien.serve.app import create_app
+from mien.types import UInt8
+
+CHROMIUM = os.environ.get("MIEN_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+]  # fmt: skip
+AXE = Path(__file__).parents[1] / "vendor" / "axe-core" / "axe.min.js"
+TOKEN = "0123456789abcdef"
+PATIENCE_MS = 30_000
+"""The first picture waits for dlib's models, on machines that do other things besides."""
+expect.set_options(timeout=PATIENCE_MS)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found (set MIEN_CHROMIUM to its path)"),
+]
+
+
+@pytest.fixture(scope="module")
+def home(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a running server."""
+    folder = tmp_path_factory.mktemp("served")
+    models = folder / "models"
+    shutil.copytree(tiny_models, models)
+    rows = ["network,emotion,area,p,low,high,n,n_right", "anyarea,fear,mouth,0.4,0.3,0.5,20,8"]
+    for name in ("authenticity", "authenticity_fused"):
+        (models / f"{name}.csv").write_text("\n".join(rows))
+    report = folder / "report.html"
+    report.write_text("<!doctype html><html lang=en><title>Study</title><h1>Study</h1>", "utf-8")
+    with running(create_app(ServeSettings(report=report, upload_bytes=5_000_000), Analyzer(models))) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def film(photo: UInt8, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the fake webcam shows."""
+    path = tmp_path_factory.mktemp("film") / "face.mjpeg"
+    coded = bytes(cv2.imencode(".jpg", cv2.resize(photo[:384, 64:448], (480, 480))[..., ::-1])[1])
+    path.write_bytes(coded * 10)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(film: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        flags = [*FLAGS, f"--use-file-for-fake-video-capture={film}"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page, and all that it complained of or asked for."""
+
+    def __init__(self, page: Page, home: str) -> None:
+        self.page, self.home = page, home
+        self.complaints: list[str] = []
+        self.foreign: list[str] = []
+        page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._asked)
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.home, "data:", f"blob:{self.home}")):
+            self.foreign.append(request.url)
+
+    def check(self) -> None:
+        assert self.complaints == []
+        assert self.foreign == []
+
+
+@contextlib.contextmanager
+def visit(browser: Browser, home: str, path: str = "", **context: Any) -> Iterator[Page]:
+    """A page that must neither complain nor ask elsewhere."""
+    options = {"viewport": {"width": 1280, "height": 860}} | context
+    with contextlib.closing(browser.new_context(**options)) as opened:
+        watched = Watched(opened.new_page(), home)
+        watched.page.set_default_timeout(PATIENCE_MS)
+        watched.page.goto(home + path)
+        yield watched.page
+        watched.check()
+
+
+def upload(page: Page, path: Path = SAMPLE) -> None:
+    page.set_input_files("#file", path)
+    expect(page.locator("#result")).to_be_visible()
+    expect(page.locator("#busy")).to_be_hidden()
+
+
+def axe(page: Page) -> list[str]:
+    """Serious and critical findings."""
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{v['id']}: {v['help']} ({', '.join(str(node['target']) for node in v['nodes'][:3])})"
+        for v in found["violations"]
+        if v["impact"] in ("serious", "critical")
+    ]
+
+
+def test_upload_read_the_answer_and_hide_the_mouth(browser: Browser, home: str) -> None:
+    with visit(browser, home) as page:
+        upload(page)
+        answer = page.evaluate("fetch('api/sample').then(r => r.blob()).then(b => fetch('api/analyze?what_if=true', "
+                               "{method: 'POST', body: b})).then(r => r.json())")  # fmt: skip
+        whole = answer["faces"][0]["what_if"]["whole_face"]
+        without_mouth = answer["faces"][0]["what_if"]["nose_eyes"]
+        assert whole["fused"]["authenticity"] != without_mouth["fused"]["authenticity"]
+        expect(page.locator("#verdict")).to_have_text(whole["emotion"].capitalize())
+        expect(page.locator("#trust-words")).to_contain_text(whole["words"])
+        expect(page.locator("#trust-range")).to_contain_text("95% interval")
+        expect(page.get_by_role("img", name="Faces found in the picture")).to_be_visible()
+        assert page.locator("#overlay circle").count() == 68
+        assert page.locator("#overlay rect[data-part]").count() == 3
+        assert page.locator("#areas tbody tr").count() == 7
+        assert page.locator("#contribution [role=listitem]").count() == 3
+
+        mouth = page.get_by_role("button", name="Hide the mouth")
+        expect(mouth).to_have_attribute("aria-pressed", "false")
+        mouth.click()
+        expect(mouth).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("#trust-words")).to_contain_text(f"From the eyes and nose: {without_mouth['words']}")
+        points = round(100 * without_mouth["fused"]["authenticity"]["value"])
+        expect(page.locator("#change")).to_contain_text(f"{points}% now")
+        expect(page.locator("#areas tr.dim")).to_have_count(4)
+        assert page.locator("#contribution [role=listitem]").count() == 2
+
+        for part in ("eyes", "nose"):
+            page.get_by_role("button", name=f"Hide the {part}").click()
+        expect(page.locator("#verdict")).to_have_text("No answer")
+
+
+def test_a_photo_given_before_the_server_has_answered(browser: Browser, home: str) -> None:
+    with contextlib.closing(browser.new_context()) as context:
+        page = context.new_page()
+        held: list[Any] = []
+        page.route("**/api/about", lambda route: held.append(route))
+        page.goto(home)
+        page.set_input_files("#file", SAMPLE)
+        page.wait_for_timeout(200)
+        held.pop().continue_()
+        expect(page.locator("#verdict")).not_to_be_empty()
+        expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_the_heatmap_follows_its_slider(browser: Browser, home: str) -> None:
+    with visit(browser, home) as page:
+        upload(page)
+        assert page.locator("#overlay [data-heatmap]").count() == 0
+        slider = page.get_by_role("slider", name="Opacity")
+        slider.fill("80")
+        expect(page.locator("#opacity-value")).to_have_text("80%")
+        heatmap = page.locator("#overlay [data-heatmap]")
+        expect(heatmap).to_have_attribute("opacity", "0.8")
+        slider.focus()
+        page.keyboard.press("ArrowLeft")
+        expect(heatmap).to_have_attribute("opacity", "0.75")
+        page.get_by_label("Heatmap").uncheck()
+        expect(heatmap).to_have_count(0)
+
+
+def test_everything_by_keyboard(browser: Browser, home: str) -> None:
+    with visit(browser, home) as page:
+        page.get_by_role("button", name="Try the sample").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#verdict")).not_to_be_empty()
+        expect(page.locator("#status")).to_contain_text("1 face found")
+        page.get_by_role("button", name="Hide the nose").focus()
+        page.keyboard.press("Space")
+        expect(page.get_by_role("button", name="Hide the nose")).to_have_attribute("aria-pressed", "true")
+        expect(page.get_by_role("button", name="Hide the nose")).to_be_focused()
+
+
+def test_downloads(browser: Browser, home: str, tmp_path: Path) -> None:
+    with visit(browser, home) as page:
+        upload(page)
+        with page.expect_download() as started:
+            page.get_by_role("button", name="Save JSON").click()
+        assert started.value.suggested_filename == "astronaut-mien.json"
+        saved = json.loads(Path(started.value.path()).read_text("utf-8"))
+        assert saved["faces"][0]["areas"].keys() >= {"mouth", "whole_face"}
+        with page.expect_download() as started:
+            page.get_by_role("button", name="Save PNG").click()
+        picture = cv2.imread(str(started.value.path()))
+        assert picture is not None
+        assert picture.shape[1] == 720
+        assert picture.shape[0] > 720  # the answer is written below
+        plain = cv2.resize(cv2.imread(str(SAMPLE)), (720, 720))
+        changed = np.abs(picture[:720].astype(int) - plain).max(axis=2) > 60
+        assert 0.002 < changed.mean() < 0.2  # landmarks and areas are drawn, and the photo is there
+
+
+def assert_laid_over(page: Page) -> None:
+    """Overlay and photo cover each other. Both are read at one moment: the photo may still be zooming in."""
+    overlay, photo = page.evaluate(
+        """["overlay", "photo"].map(id => {
+            const box = document.getElementById(id).getBoundingClientRect();
+            return [box.x, box.y, box.width, box.height];
+        })"""
+    )
+    assert overlay == pytest.approx(photo, abs=1)
+
+
+def test_a_tiff_is_shown_although_the_browser_cannot(browser: Browser, home: str, tmp_path: Path) -> None:
+    path = tmp_path / "photo.tiff"
+    cv2.imwrite(str(path), cv2.imread(str(SAMPLE)))
+    with visit(browser, home) as page:
+        upload(page, path)
+        expect(page.locator("#overlay circle")).to_have_count(68)
+        assert page.evaluate("document.getElementById('photo').naturalWidth") == 512
+        assert_laid_over(page)
+
+
+def test_phone_width(browser: Browser, home: str) -> None:
+    with visit(browser, home, has_touch=True) as page:
+        upload(page)
+        page.set_viewport_size({"width": 375, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        for name in ("#verdict", "#parts", "#contribution", "#areas"):
+            box = page.locator(name).bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 375
+        assert_laid_over(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_finding(browser: Browser, home: str, scheme: Any) -> None:
+    with visit(browser, home, color_scheme=scheme, bypass_csp=True, reduced_motion="reduce") as page:
+        expect(page.locator("#welcome")).to_be_visible()
+        assert axe(page) == []
+        upload(page)
+        page.get_by_role("button", name="Hide the mouth").click()
+        page.get_by_role("slider", name="Opacity").fill("50")
+        assert axe(page) == []
+        page.set_viewport_size({"width": 375, "height": 740})
+        assert axe(page) == []
+        page.get_by_role("link", name="Trust table").click()
+        expect(page.locator("#trust-areas table")).to_be_visible()
+        assert axe(page) == []
+
+
+def test_the_checks_can_fail(browser: Browser, home: str) -> None:
+    with contextlib.closing(browser.new_context(bypass_csp=True)) as context:
+        watched = Watched(context.new_page(), home)
+        watched.page.goto(home)
+        watched.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<input><button></button>')")
+        assert any(finding.startswith("label") for finding in axe(watched.page))
+        watched.page.evaluate("console.error('a complaint'); fetch('http://127.0.0.1:9/elsewhere').catch(() => {})")
+        assert "a complaint" in watched.complaints
+        assert watched.foreign == ["http://127.0.0.1:9/elsewhere"]
+
+
+def test_themes(browser: Browser, home: str) -> None:
+    with visit(browser, home, color_scheme="light") as page:
+        paper = "getComputedStyle(document.body).backgroundColor"
+        light = page.evaluate(paper)
+        button = page.locator("#theme")
+        button.click()
+        expect(button).to_have_attribute("aria-label", "Colour theme: light")
+        button.click()
+        expect(button).to_have_attribute("aria-label", "Colour theme: dark")
+        assert page.evaluate(paper) != light
+        page.reload()
+        expect(page.locator("#theme")).to_have_attribute("aria-label", "Colour theme: dark")
+
+
+def test_trust_table_and_report(browser: Browser, home: str) -> None:
+    with visit(browser, home, "#trust") as page:
+        cell = page.locator("#trust-areas td", has_text="40%")
+        expect(cell).to_contain_text("30 to 50")
+        expect(cell).to_have_attribute("title", "Mouth says fear: right 8 of 20 times")
+        page.get_by_role("link", name="Study report").click()
+        expect(page.get_by_role("heading", name="Study")).to_be_visible()
+
+
+def test_the_api_page_is_self_hosted(browser: Browser, home: str) -> None:
+    with visit(browser, home, "docs") as page:
+        expect(page.get_by_text("/api/analyze")).to_be_visible()
+
+
+def test_bad_pictures_are_said_in_a_sentence(browser: Browser, home: str, tmp_path: Path) -> None:
+    words, empty = tmp_path / "words.jpg", tmp_path / "empty.png"
+    words.write_text("not a picture")
+    cv2.imwrite(str(empty), np.full((300, 300, 3), 120, np.uint8))
+    large = tmp_path / "large.jpg"
+    large.write_bytes(b"x" * 5_000_001)
+    options = {"viewport": {"width": 1280, "height": 860}}
+    with contextlib.closing(browser.new_context(**options)) as context:
+        page = context.new_page()
+        page.goto(home)
+        page.set_input_files("#file", words)
+        expect(page.get_by_role("alert")).to_contain_text("not a picture")
+        page.set_input_files("#file", large)
+        expect(page.get_by_role("alert")).to_contain_text("5 MB")
+        page.set_input_files("#file", empty)
+        expect(page.locator("#verdict")).to_have_text("No face found")
+        expect(page.get_by_role("alert")).to_be_hidden()
+        upload(page)
+        expect(page.locator("#parts")).to_be_visible()
+
+
+def test_drop_a_photo(browser: Browser, home: str) -> None:
+    with visit(browser, home) as page:
+        page.evaluate(
+            """async () => {
+                const blob = await (await fetch('api/sample')).blob();
+                const data = new DataTransfer();
+                data.items.add(new File([blob], 'dropped.jpg', {type: 'image/jpeg'}));
+                const options = {dataTransfer: data, bubbles: true, cancelable: true};
+                for (const type of ['dragenter', 'dragover', 'drop'])
+                    document.getElementById('drop').dispatchEvent(new DragEvent(type, options));
+            }"""
+        )
+        expect(page.locator("#verdict")).not_to_be_empty()
+        expect(page.locator("#result")).to_be_visible()
+
+
+def test_webcam(browser: Browser, home: str) -> None:
+    with visit(browser, home) as page:
+        frames = []
+        page.on("request", lambda request: frames.append(request.url) if "api/analyze" in request.url else None)
+        page.get_by_role("button", name="Use the webcam").click()
+        expect(page.locator("#stop")).to_be_visible()
+        expect(page.locator("#overlay circle")).to_have_count(68)
+        page.get_by_role("button", name="Hide the eyes").click()
+        for _ in range(2):  # it goes on
+            page.wait_for_event("response", lambda response: "api/analyze" in response.url)
+        expect(page.get_by_role("button", name="Hide the eyes")).to_have_attribute("aria-pressed", "true")
+        page.get_by_role("button", name="Stop the webcam").click()
+        expect(page.locator("#photo")).to_be_visible()
+        expect(page.locator("#overlay circle")).to_have_count(68)
+        page.wait_for_timeout(300)
+        stopped = len(frames)
+        page.wait_for_timeout(600)
+        assert len(frames) == stopped
+        assert all(url.startswith(home) for url in frames)
+
+
+def test_the_token_is_asked_for_once(browser: Browser, tiny_models: Path) -> None:
+    app = create_app(ServeSettings(host="0.0.0.0", token=TOKEN), Analyzer(tiny_models))
+    with running(app) as address, contextlib.closing(browser.new_context()) as context:
+        page = context.new_page()
+        page.goto(address)
+        page.get_by_label("Token").fill("wrong-token-wrong")
+        page.get_by_role("button", name="Open").click()
+        expect(page.get_by_role("alert")).to_contain_text("not the server's token")
+        page.get_by_label("Token").fill(TOKEN)
+        page.get_by_role("button", name="Open").click()
+        expect(page.locator("#drop")).to_be_visible()
+        page.reload()
+        expect(page.locator("#drop")).to_be_visible()
+        assert page.evaluate("document.cookie") == ""
+    with running(app) as address, contextlib.closing(browser.new_context()) as context:
+        page = context.new_page()
+        page.goto(f"{address}#token={TOKEN}")
+        expect(page.locator("#drop")).to_be_visible()
+        assert TOKEN not in page.url
