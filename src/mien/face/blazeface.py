@@ -1,7 +1,8 @@
-"""BlazeFace: a square picture -> boxes of faces with six points each."""
+"""BlazeFace: a picture -> boxes of faces with six points each."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -92,30 +93,56 @@ def letterboxed(rgb: UInt8, side: int, margin: float) -> tuple[UInt8, Letterbox]
     return square.astype(np.uint8, copy=False), Letterbox((wide / width, tall / height), (float(left), float(top)))
 
 
-def run(squares: UInt8, kind: Range, threshold: float = 0.5) -> list[Found]:
-    """Faces of every square.
+@dataclass(frozen=True)
+class Look:
+    """One way of looking at a picture.
 
-    Args:
-        squares: uint8 [N, side, side, 3], RGB.
+    Attributes:
         kind: which network.
-        threshold: least score.
-
-    Returns:
-        For each square its faces, in pixels of the square (edges, not centres).
+        margin: how far the picture's rim is mirrored outwards, as a share of its longer side.
+        turns: quarter turns (counter-clockwise) of the picture before the network sees it.
+        least: least score.
     """
-    raw, logits = session(f"blazeface_{kind}").run(None, {"image": squares})
+
+    kind: Range
+    margin: float = 0.0
+    turns: int = 0
+    least: float = 0.5
+
+
+def look(pictures: Sequence[UInt8], how: Look) -> list[Found]:
+    """Faces of pictures uint8 [H, W, 3], RGB: for each those whose middle lies in it, in its pixels."""
+    side = KINDS[how.kind].side
+    boxed = [letterboxed(rgb, side, how.margin) for rgb in pictures]
+    squares = np.stack([np.rot90(square, how.turns) for square, _ in boxed])
+    raw, logits = session(f"blazeface_{how.kind}").run(None, {"image": squares})
     scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
     found = []
-    for values, score in zip(raw, scores, strict=True):
-        kept = np.flatnonzero(score >= threshold)
-        points = values[kept].reshape(-1, 8, 2).copy()
-        anchors = _anchors(kind)[kept, None]
-        points[:, 0] += anchors[:, 0]
-        points[:, 2:] += anchors
-        half = np.abs(points[:, 1]) / 2
-        boxes = np.concatenate([points[:, 0] - half, points[:, 0] + half], axis=1)
-        found.append(merged(Found(boxes, points[:, 2:], score[kept])))
+    for rgb, (_, letterbox), values, score in zip(pictures, boxed, raw, scores, strict=True):
+        kept = np.flatnonzero(score >= how.least)
+        corners_and_points = _decoded(values[kept], _anchors(how.kind)[kept])
+        for _ in range(how.turns % 4):
+            corners_and_points = np.stack([side - corners_and_points[..., 1], corners_and_points[..., 0]], axis=-1)
+        placed = letterbox.back(corners_and_points)
+        boxes = np.concatenate([placed[:, :2].min(axis=1), placed[:, :2].max(axis=1)], axis=1)
+        found.append(merged(_inside(Found(boxes, placed[:, 2:], score[kept]), rgb.shape[:2])))
     return found
+
+
+def _decoded(values: Float32, anchors: Float32) -> Float32:
+    """Two corners and six points float32 [N, 8, 2] in pixels of the square (edges), of a network's raw [N, 16]."""
+    points = values.reshape(-1, 8, 2).copy()
+    centre, half = points[:, 0] + anchors, np.abs(points[:, 1]) / 2
+    points[:, 2:] += anchors[:, None]
+    points[:, 0], points[:, 1] = centre - half, centre + half
+    return points
+
+
+def _inside(found: Found, shape: tuple[int, ...]) -> Found:
+    """Without what lies in the mirrored margin."""
+    centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    kept = ((centres > -0.5) & (centres < np.array(shape[1::-1]) - 0.5)).all(axis=1)
+    return Found(found.boxes[kept], found.points[kept], found.scores[kept])
 
 
 def overlaps(box: Float32, boxes: Float32) -> Float32:
