@@ -40,6 +40,8 @@ class Network:
     scale: float
     offset: float
     outputs: tuple[str, str]
+    inner: tuple[tuple[int, str], ...] = ()
+    """More outputs: a tensor of the original, and its name."""
 
 
 NETWORKS = (
@@ -47,7 +49,7 @@ NETWORKS = (
     Network("face_detection_full_range.tflite", "blazeface_full.onnx", 1 / 127.5, -1.0, ("boxes", "scores")),
     Network("face_detection_full_range_sparse.tflite", "blazeface_sparse.onnx", 1 / 127.5, -1.0, ("boxes", "scores")),
     Network("face_detection_back.tflite", "blazeface_back.onnx", 1 / 127.5, -1.0, ("boxes", "scores")),
-    Network("face_landmark.tflite", "face_mesh.onnx", 1 / 255, 0.0, ("mesh", "presence")),
+    Network("face_landmark.tflite", "face_mesh.onnx", 1 / 255, 0.0, ("mesh", "presence"), ((205, "features"),)),
 )
 
 
@@ -142,7 +144,7 @@ class Converter:
             HANDLERS[kind](self, operator)
         outputs = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *self._finish(tensor, name)])
-            for name, tensor in zip(self.network.outputs, self.graph.OutputsAsNumpy(), strict=True)
+            for name, tensor in self._outputs()
         ]
         pictures = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", side, side, 3])
         graph = helper.make_graph(self.nodes, "mien", [pictures], outputs, list(self.initializers.values()))
@@ -152,9 +154,13 @@ class Converter:
         onnx.checker.check_model(model, full_check=True)
         return model
 
+    def _outputs(self) -> list[tuple[str, int]]:
+        own = zip(self.network.outputs, (int(i) for i in self.graph.OutputsAsNumpy()), strict=True)
+        return [*own, *((name, tensor) for tensor, name in self.network.inner)]
+
     def _finish(self, tensor: int, name: str) -> list[int]:
         """Last node of an output: drop what has one element only; returns the output's shape a picture."""
-        shape = {"boxes": [-1, 16], "scores": [-1], "mesh": [468, 3], "presence": []}[name]
+        shape = {"boxes": [-1, 16], "scores": [-1], "mesh": [468, 3], "presence": [], "features": [288]}[name]
         self.store(name + "_shape", np.array([0, *shape] if name != "presence" else [-1], np.int64))
         self.add("Reshape", [f"t{tensor}", name + "_shape"], name)
         return [n if n > 0 else self.shape(tensor)[1] for n in shape]
