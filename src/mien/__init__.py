@@ -10,7 +10,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# onnxruntime collects telemetry unless this is set before its import (from 1.32 on): a lasting device id and a database
+# in the home folder, and look-ups of its maker's host. This file runs before every other of mien's, so it is set here.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from mien.analyze.analyzer import Analyzer

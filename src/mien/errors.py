@@ -11,6 +11,7 @@
     +-- NoFaceError                4   the picture was read, and no face was found in it
     +-- MissingExtraError          5   an optional dependency is not installed
     +-- ModelError                 6   a model file is missing, damaged or does not fit
+    +-- WorkerError              1   worker processes cannot be started, or one died
     +-- InterruptedWork          130   stopped by the user; work done so far is kept
 
 The command line prints ``str(error)`` and exits with ``error.exit_code``; it never shows a traceback for these.
@@ -20,11 +21,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from mien.names import writable
+
 
 class MienError(Exception):
-    """Base of every error mien raises on purpose."""
+    """Base of every error mien raises on purpose; its sentence can always be printed, whatever names are in it."""
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        return writable(super().__str__())
 
 
 class UsageError(MienError):
@@ -72,6 +78,10 @@ class ModelError(MienError):
     """A model file is missing, damaged, or does not fit what it is used for."""
 
     exit_code = 6
+
+
+class WorkerError(MienError):
+    """Worker processes cannot be started, or one died."""
 
 
 class InterruptedWork(MienError):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,11 +19,12 @@ import pytest
 from mien import cli
 from mien.analyze import folder as batch
 from mien.analyze.analyzer import Analyzer
-from mien.analyze.folder import BatchSettings, Finished, Piece, analyze_folder
+from mien.analyze.folder import BatchSettings, Finished, PhotoTask, analyze_folder
 from mien.analyze.listing import list_photos
 from mien.analyze.table import COLUMNS
 from mien.assets import SAMPLE
 from mien.errors import InputError, MissingExtraError, UsageError
+from mien.face.images import Limits
 from mien.jobs.journal import Journal, failures_path, table_format
 from mien.jobs.progress import Progress, duration
 from mien.types import EMOTIONS, UInt8
@@ -61,7 +63,7 @@ def test_every_photo_has_its_row_and_every_failure_its_line(
     album: Path, settings: BatchSettings, tmp_path: Path
 ) -> None:
     out = tmp_path / "results.csv"
-    summary = analyze_folder([str(album)], out, settings, recursive=True, workers=1, quiet=True)
+    summary = analyze_folder([str(album)], out, settings, recursive=True, workers=0, quiet=True)
     table = pd.read_csv(out, keep_default_na=False, na_values=[""])
     assert list(table.columns) == list(COLUMNS)
     names = [Path(name).relative_to(album).as_posix() for name in table["input"]]
@@ -76,7 +78,7 @@ def test_every_photo_has_its_row_and_every_failure_its_line(
 
 def test_rows_are_the_single_photos_answers(album: Path, settings: BatchSettings, tmp_path: Path) -> None:
     out = tmp_path / "results.csv"
-    analyze_folder([str(album)], out, settings, workers=1, quiet=True)
+    analyze_folder([str(album)], out, settings, workers=0, quiet=True)
     row = pd.read_csv(out).iloc[0]
     alone = Analyzer(settings.models, detector="hog").analyze(row["input"]).to_rows()[0]
     for name in ("face_x", "happiness", "mouth_fear", "authenticity", "x_30", "contribution_eyes"):
@@ -86,7 +88,7 @@ def test_rows_are_the_single_photos_answers(album: Path, settings: BatchSettings
 def test_parquet_holds_the_same_table(album: Path, settings: BatchSettings, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     for name in ("r.csv", "r.parquet"):
-        analyze_folder([str(album)], tmp_path / name, settings, recursive=True, workers=1, quiet=True)
+        analyze_folder([str(album)], tmp_path / name, settings, recursive=True, workers=0, quiet=True)
     parquet = pd.read_parquet(tmp_path / "r.parquet")
     text = io.StringIO()
     parquet.to_csv(text, index=False, lineterminator="\n")
@@ -98,7 +100,7 @@ def test_parquet_holds_the_same_table(album: Path, settings: BatchSettings, tmp_
 def test_py_feat_style_code_reads_it(album: Path, settings: BatchSettings, tmp_path: Path) -> None:
     """Columns by py-feat's names, in lower case: what people's analysis scripts pick out."""
     out = tmp_path / "results.csv"
-    analyze_folder([str(album)], out, settings, workers=1, quiet=True)
+    analyze_folder([str(album)], out, settings, workers=0, quiet=True)
     fex = pd.read_csv(out)
     emotions = fex[["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]]
     assert emotions.dropna().shape == (2, 7)
@@ -120,24 +122,23 @@ def test_a_run_that_was_interrupted_goes_on(
     for i in range(10):
         save(folder / f"{i}.png", face)
     (folder / "5.png").write_text("not a picture")
-    monkeypatch.setattr(batch, "PIECE", 2)
-    analyze_folder([str(folder)], whole, settings, workers=1, quiet=True)
-    real, calls = batch.analyze_piece, 0
+    analyze_folder([str(folder)], whole, settings, workers=0, quiet=True)
+    real, calls = batch.analyze_photo, 0
 
-    def dying(piece: Piece) -> Finished:
+    def dying(task: PhotoTask) -> Finished:
         nonlocal calls
         calls += 1
-        if calls == 4:
+        if calls == 7:
             raise KeyboardInterrupt
-        return real(piece)
+        return real(task)
 
-    monkeypatch.setattr(batch, "analyze_piece", dying)
+    monkeypatch.setattr(batch, "analyze_photo", dying)
     with pytest.raises(KeyboardInterrupt):
-        analyze_folder([str(folder)], out, settings, workers=1, quiet=True)
+        analyze_folder([str(folder)], out, settings, workers=0, quiet=True)
     assert not out.exists()
     done: list[str] = []
-    monkeypatch.setattr(batch, "analyze_piece", lambda piece: done.extend(p.input for p in piece.photos) or real(piece))
-    analyze_folder([str(folder)], out, settings, workers=1, quiet=True)
+    monkeypatch.setattr(batch, "analyze_photo", lambda task: done.append(task.photo.input) or real(task))
+    analyze_folder([str(folder)], out, settings, workers=0, quiet=True)
     assert [Path(name).stem for name in done] == ["6", "7", "8", "9"]
     assert out.read_bytes() == whole.read_bytes()
     assert failures_path(out).read_bytes() == failures_path(whole).read_bytes()
@@ -149,16 +150,15 @@ def test_what_changed_meanwhile_is_done_anew(
     folder, out = tmp_path / "many", tmp_path / "out.csv"
     for i in range(6):
         save(folder / f"{i}.png", face)
-    monkeypatch.setattr(batch, "PIECE", 2)
-    monkeypatch.setattr(Journal, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(Journal, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        analyze_folder([str(folder)], out, settings, workers=1, quiet=True)
+        analyze_folder([str(folder)], out, settings, workers=0, quiet=True)
     monkeypatch.undo()
     (folder / "0.png").unlink()
     (folder / "1.png").write_text("not a picture any more")
-    save(folder / "9.png", face)
-    summary = analyze_folder([str(folder)], out, settings, workers=1, quiet=True)
-    assert [Path(name).stem for name in pd.read_csv(out)["input"]] == ["2", "3", "4", "5", "9"]
+    save(folder / "3a.png", face)
+    summary = analyze_folder([str(folder)], out, settings, workers=0, quiet=True)
+    assert [Path(name).stem for name in pd.read_csv(out)["input"]] == ["2", "3", "3a", "4", "5"]
     assert [Path(name).stem for name in pd.read_csv(failures_path(out))["input"]] == ["1"]
     assert summary.photos == 5
 
@@ -168,8 +168,8 @@ def test_sigkill_loses_no_finished_piece(face: UInt8, tiny_models: Path, tmp_pat
     for i in range(16):
         save(folder / f"{i:02d}.png", face)
     program = (
-        "import sys; from pathlib import Path; from mien import batch\n"
-        "batch.PIECE = 2\n"
+        "import sys; from pathlib import Path; from mien.analyze import folder as batch\n"
+        "batch.PIECE_SECONDS = 0.0\n"
         "settings = batch.BatchSettings(models=Path(sys.argv[3]), detector='hog')\n"
         "batch.analyze_folder([sys.argv[1]], Path(sys.argv[2]), settings, workers=1, quiet=True)\n"
     )
@@ -183,40 +183,44 @@ def test_sigkill_loses_no_finished_piece(face: UInt8, tiny_models: Path, tmp_pat
     finished = len(list(journal.glob("[0-9]*.json")))
     assert finished >= 3
     settings = BatchSettings(models=tiny_models, detector="hog")
-    resumed: list[int] = []
+    resumed: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch, "PIECE", 2)
-        real = batch.analyze_piece
-        patch.setattr(batch, "analyze_piece", lambda piece: resumed.append(piece.number) or real(piece))
-        analyze_folder([str(folder)], out, settings, workers=1, quiet=True)
-    assert resumed == list(range(finished, 8))
-    analyze_folder([str(folder)], tmp_path / "whole.csv", settings, workers=1, quiet=True)
-    pd.testing.assert_frame_equal(pd.read_csv(out), pd.read_csv(tmp_path / "whole.csv"))
+        real = batch.analyze_photo
+        patch.setattr(batch, "analyze_photo", lambda task: resumed.append(task.photo.name) or real(task))
+        analyze_folder([str(folder)], out, settings, workers=0, quiet=True)
+    assert len(resumed) == 16 - finished
+    analyze_folder([str(folder)], tmp_path / "whole.csv", settings, workers=0, quiet=True)
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
-def crash(piece: Piece) -> Finished:
-    """Stands for a photo that brings a native library down."""
-    for photo in piece.photos:
-        if photo.name == "deadly.png":
-            os.kill(os.getpid(), signal.SIGKILL)
-    rows = [{"input": photo.input, "status": "ok"} for photo in piece.photos]
-    return Finished(piece, rows, [])
+def crash(task: PhotoTask) -> Finished:
+    """Stands for a photo that brings a native library down, hangs in it, or makes it grow."""
+    kind = task.photo.name.partition(".")[0]
+    if kind == "deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "slow":
+        time.sleep(60)
+    if kind == "large":
+        kept = [bytearray(b"x" * 20_000_000) for _ in range(60) if time.sleep(0.05) is None]
+        assert kept
+    return Finished([{"input": task.photo.input, "status": "ok"}], [])
 
 
 def test_a_photo_that_kills_its_process_is_one_failure(
     settings: BatchSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, out = tmp_path / "many", tmp_path / "out.csv"
-    for name in ("a.png", "b.png", "deadly.png", "e.png"):
+    for name in ("a.png", "b.png", "deadly.png", "e.png", "large.png", "m.png", "slow.png", "z.png"):
         save(folder / name, np.zeros((8, 8, 3), np.uint8))
-    monkeypatch.setattr(batch, "analyze_piece", crash)
-    monkeypatch.setattr(batch, "PIECE", 2)
-    summary = analyze_folder([str(folder)], out, settings, workers=2, quiet=True)
-    assert [Path(name).stem for name in pd.read_csv(out)["input"]] == ["a", "b", "e"]
-    (failure,) = pd.read_csv(failures_path(out)).to_dict("records")
-    assert failure["input"].endswith("deadly.png")
-    assert "died" in failure["message"]
-    assert summary.failed == 1
+    monkeypatch.setattr(batch, "analyze_photo", crash)
+    limited = replace(settings, limits=Limits(seconds=9, memory=600_000_000))
+    summary = analyze_folder([str(folder)], out, limited, workers=2, quiet=True)
+    assert [Path(name).stem for name in pd.read_csv(out)["input"]] == ["a", "b", "e", "m", "z"]
+    failures = pd.read_csv(failures_path(out))
+    assert [Path(name).stem for name in failures["input"]] == ["deadly", "large", "slow"]
+    for message, words in zip(failures["message"], ("died", "memory", "longer than 9 s"), strict=True):
+        assert words in message
+    assert summary.failed == 3
 
 
 def test_a_fault_in_mien_is_one_failure(
@@ -231,22 +235,22 @@ def test_a_fault_in_mien_is_one_failure(
 
     monkeypatch.setattr(Analyzer, "analyze", faulty)
     out = tmp_path / "out.csv"
-    assert analyze_folder([str(album)], out, settings, workers=1, quiet=True).failed == 3
+    assert analyze_folder([str(album)], out, settings, workers=0, quiet=True).failed == 3
     assert "a fault" in failures_path(out).read_text()
 
 
 def test_processes_give_what_one_process_gives(album: Path, settings: BatchSettings, tmp_path: Path) -> None:
-    for workers in (1, 2):
+    for workers in (0, 1, 2):
         out = tmp_path / f"{workers}.csv"
         analyze_folder([str(album)], out, settings, recursive=True, workers=workers, quiet=True)
-    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
+    assert len({(tmp_path / f"{workers}.csv").read_bytes() for workers in (0, 1, 2)}) == 1
 
 
 def test_drawn_pictures_mirror_the_folder(album: Path, tiny_models: Path, tmp_path: Path) -> None:
     settings = BatchSettings(
         models=tiny_models, detector="hog", save_image=tmp_path / "drawn", heatmap=tmp_path / "maps"
     )
-    analyze_folder([str(album)], tmp_path / "out.csv", settings, recursive=True, workers=1, quiet=True)
+    analyze_folder([str(album)], tmp_path / "out.csv", settings, recursive=True, workers=0, quiet=True)
     for folder in ("drawn", "maps"):
         drawn = sorted(path.relative_to(tmp_path / folder).as_posix() for path in (tmp_path / folder).rglob("*.png"))
         assert drawn == ["a.png", "b.png", "empty.png", "sub/NA.png", "sub/deeper/c.png"]
@@ -274,9 +278,9 @@ def test_results_are_not_overwritten_unasked(album: Path, settings: BatchSetting
     out = tmp_path / "out.csv"
     out.write_text("precious")
     with pytest.raises(UsageError, match="--overwrite"):
-        analyze_folder([str(album)], out, settings, workers=1, quiet=True)
+        analyze_folder([str(album)], out, settings, workers=0, quiet=True)
     assert out.read_text() == "precious"
-    analyze_folder([str(album)], out, settings, workers=1, quiet=True, overwrite=True)
+    analyze_folder([str(album)], out, settings, workers=0, quiet=True, overwrite=True)
     assert out.read_text() != "precious"
 
 

@@ -52,11 +52,21 @@ def moving_face(photo: UInt8, times: Iterable[float], covered: tuple[float, floa
     return frames
 
 
-def write_video(path: Path, frames: Iterable[UInt8], times: Iterable[float], rotation: int = 0) -> Path:
-    """H.264 with these times in seconds; ``rotation`` goes into the display matrix, in degrees."""
+def write_video(
+    path: Path,
+    frames: Iterable[UInt8],
+    times: Iterable[float],
+    rotation: int = 0,
+    container: dict[str, str] | None = None,
+) -> Path:
+    """H.264 with these times in seconds; ``rotation`` goes into the display matrix, in degrees.
+
+    ``container`` are the muxer's options.
+    """
     av = pytest.importorskip("av", reason="the extra 'video' is not installed")
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"preset": "veryfast", "g": "20"})
+    options = container or {}
+    with av.open(str(path), "w", format="mpegts" if path.suffix in (".ts", ".mts") else None, options=options) as file:
+        stream = file.add_stream("libx264", rate=30, options={"preset": "veryfast", "g": "20"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
         if rotation:
@@ -64,8 +74,8 @@ def write_video(path: Path, frames: Iterable[UInt8], times: Iterable[float], rot
         for pixels, time in zip(frames, times, strict=True):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = round(time * TICKS), Fraction(1, TICKS)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
     return path
 
 

@@ -288,7 +288,7 @@ def test_help_names_every_command_and_exit_codes(capsys: pytest.CaptureFixture[s
 
 _EXTRAS = (
     "torch", "matplotlib", "sklearn", "scipy", "fastapi", "uvicorn", "multipart", "pyarrow", "tqdm", "jinja2", "av",
-    "onnx", "safetensors", "PIL",
+    "onnx", "safetensors", "pillow_heif",
 )  # fmt: skip
 _REFUSE = f"""
 import sys
@@ -353,7 +353,7 @@ def test_c_libraries_stay_quiet_in_a_real_process(files: Path, tiny_models: Path
 def test_analysing_imports_nothing_heavy(tiny_models: Path) -> None:
     code = (
         "import sys; from mien.cli import main; main(sys.argv[1:]); "
-        "print([m for m in ('torch', 'matplotlib', 'sklearn', 'scipy', 'fastapi', 'pandas', 'pyarrow', 'PIL') "
+        "print([m for m in ('torch', 'matplotlib', 'sklearn', 'scipy', 'fastapi', 'pandas', 'pyarrow') "
         "if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(

@@ -44,8 +44,8 @@ def test_check_names_what_is_missing_or_broken(tmp_path: Path, capsys: pytest.Ca
     (root / "FER2013Train" / "fer0000001.png").write_bytes(b"")
     assert main(["data", "check", "ferplus", str(root)]) == 3
     out = capsys.readouterr().out
-    assert "PROBLEM: fer2013new.csv, line 2: the picture FER2013Train/fer0000000.png is missing" in out
-    assert "PROBLEM: fer2013new.csv, line 3: FER2013Train/fer0000001.png: the file is empty" in out
+    assert "PROBLEM: FER2013Train/label.csv, line 1: the picture FER2013Train/fer0000000.png is missing" in out
+    assert "PROBLEM: FER2013Train/label.csv, line 2: FER2013Train/fer0000001.png: the file is empty" in out
     assert main(["data", "check", "ferplus", str(root), "--json"]) == 3
     result = json.loads(capsys.readouterr().out)
     assert len(result["problems"]) == 2

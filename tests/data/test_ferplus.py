@@ -48,9 +48,9 @@ def test_all_layouts_are_the_same_faces(tmp_path: Path) -> None:
         zipped(folders, tmp_path / "f.zip"), zipped(folders, tmp_path / "g.zip", "data/FERPlus/"),
         zipped(older, tmp_path / "a.zip"), zipped(newer, tmp_path / "b.zip", "archive/"),
     ]  # fmt: skip
-    expected = read("ferplus", folders)
+    expected = read("ferplus", folders, votes="fer2013new")
     for root in roots:
-        dataset = read("ferplus", root)
+        dataset = read("ferplus", root, votes="fer2013new")
         assert ids(dataset) == ids(expected)
         assert not dataset.problems
         assert [s.label for s in dataset.samples] == [s.label for s in expected.samples]
@@ -79,7 +79,7 @@ def test_dropped_names_and_weak_votes_are_left_out_and_counted(tmp_path: Path) -
     rows = plain_ferplus_rows(10)
     rows += [("Training", "", votes(NF=10)), ("Training", "fer0000010.png", votes(neutral=4, sadness=3, anger=3))]
     for root in (ferplus_folders(tmp_path / "a", rows), ferplus_kaggle(tmp_path / "b", rows)):
-        dataset = read("ferplus", root)
+        dataset = read("ferplus", root, votes="fer2013new")
         assert len(dataset.samples) == 10
         assert sorted(dataset.left_out.values()) == [1, 1]
         assert not dataset.problems
@@ -88,16 +88,16 @@ def test_dropped_names_and_weak_votes_are_left_out_and_counted(tmp_path: Path) -
 def test_faces_of_the_majority_rule_only_are_marked(tmp_path: Path) -> None:
     """60% say neutral, and two others tie: the published rule would need three emotions."""
     rows = [*plain_ferplus_rows(20), ("Training", "fer0000020.png", votes(neutral=6, sadness=2, anger=2))]
-    sample = read("ferplus", ferplus_folders(tmp_path, rows)).samples[-1]
+    sample = read("ferplus", ferplus_folders(tmp_path, rows), votes="fer2013new").samples[-1]
     assert (sample.id, sample.majority, sample.published) == ("fer0000020", True, False)
     assert sample.label is Emotion.NEUTRAL
 
 
 def test_missing_picture_is_named_and_validation_stays(tmp_path: Path) -> None:
     root = ferplus_folders(tmp_path, plain_ferplus_rows(40))
-    before = ids(read("ferplus", root))
+    before = ids(read("ferplus", root, votes="fer2013new"))
     (root / "FER2013Train" / "fer0000003.png").unlink()
-    dataset = read("ferplus", root)
+    dataset = read("ferplus", root, votes="fer2013new")
     assert [str(p) for p in dataset.problems] == [
         "fer2013new.csv, line 5: the picture FER2013Train/fer0000003.png is missing"
     ]
@@ -106,10 +106,10 @@ def test_missing_picture_is_named_and_validation_stays(tmp_path: Path) -> None:
 
 def test_a_face_named_twice_is_taken_once_and_validation_wins(tmp_path: Path) -> None:
     rows: list[FerRow] = [("Training", f"fer{i:07d}.png", votes(happiness=10)) for i in range(30)]
-    single = read("ferplus", ferplus_folders(tmp_path / "single", rows))
+    single = read("ferplus", ferplus_folders(tmp_path / "single", rows), votes="fer2013new")
     held = next(s.id for s in single.samples if s.split == "validation")
     rows.append(("Training", f"{held}.png", votes(happiness=10)))
-    dataset = read("ferplus", ferplus_folders(tmp_path / "double", rows))
+    dataset = read("ferplus", ferplus_folders(tmp_path / "double", rows), votes="fer2013new")
     assert len(dataset.samples) == 30
     assert len(ids(dataset)) == 30
     line = int(held[3:]) + 2
@@ -120,24 +120,44 @@ def test_a_face_named_twice_is_taken_once_and_validation_wins(tmp_path: Path) ->
 def test_a_face_named_twice_with_two_labels_is_a_problem(tmp_path: Path) -> None:
     rows = plain_ferplus_rows(10)
     rows.append(("Training", "fer0000000.png", votes(anger=10)))
-    dataset = read("ferplus", ferplus_folders(tmp_path, rows))
+    dataset = read("ferplus", ferplus_folders(tmp_path, rows), votes="fer2013new")
     assert "fer0000000" not in ids(dataset)
     assert len(dataset.problems) == 2
     assert "line 2 and fer2013new.csv, line 12" in str(dataset.problems[0])
 
 
-def test_votes_of_label_csv(tmp_path: Path) -> None:
+def test_votes_of_label_csv_are_the_default(tmp_path: Path) -> None:
     rows = plain_ferplus_rows(12)
     root = ferplus_folders(tmp_path, rows)
     write_fer2013new(root, [("Training", "fer0000000.png", votes(fear=10)), *rows[1:]])
-    assert read("ferplus", root).samples[0].label is Emotion.FEAR
-    assert "1 faces whose votes in label.csv differ" in str(read("ferplus", root).notes[0])
-    own = read("ferplus", root, votes="label")
+    own = read("ferplus", root)
     assert own.samples[0].label is Emotion.NEUTRAL
     assert own.rule["votes"] == "label"
+    assert ids(own) == ids(read("ferplus", root, votes="label"))
+    assert "1 faces whose votes in label.csv differ from fer2013new.csv; label.csv is used" in str(own.notes[0])
+    other = read("ferplus", root, votes="fer2013new")
+    assert other.samples[0].label is Emotion.FEAR
+    assert "fer2013new.csv is used (--votes label uses label.csv)" in str(other.notes[0])
+    (root / "fer2013new.csv").write_text("anything")
+    assert ids(read("ferplus", root)) == ids(own)
     (root / "fer2013new.csv").unlink()
-    assert ids(read("ferplus", root, votes="label")) == ids(own)
+    assert ids(read("ferplus", root)) == ids(own)
     with pytest.raises(DatasetError, match=r"fer2013new\.csv is missing .* --votes label"):
+        read("ferplus", root, votes="fer2013new")
+
+
+def test_votes_where_label_csv_is_not_complete(tmp_path: Path) -> None:
+    root = ferplus_folders(tmp_path, plain_ferplus_rows(12))
+    (root / "FER2013Valid" / "label.csv").unlink()
+    dataset = read("ferplus", root)
+    assert dataset.rule["votes"] == "fer2013new"
+    assert str(dataset.notes[0]).startswith(
+        "FER2013Valid/label.csv: it is missing, so the votes are those of fer2013new"
+    )
+    with pytest.raises(DatasetError, match=r"FER2013Valid/label\.csv is missing"):
+        read("ferplus", root, votes="label")
+    (root / "fer2013new.csv").unlink()
+    with pytest.raises(DatasetError, match=r"fer2013new\.csv is missing"):
         read("ferplus", root)
 
 
@@ -146,6 +166,10 @@ def test_votes_of_label_csv(tmp_path: Path) -> None:
     [
         ("Training,fer0000000.png,1,2,3", "line 2: expected 10 whole vote counts"),
         ("Training,fer0000000.png,x,0,0,0,0,0,0,0,0,0", "line 2: expected 10 whole vote counts"),
+        ("Training,fer0000000.png,²,0,0,0,0,0,0,0,0,0", "line 2: expected 10 whole vote counts"),
+        ("Training,fer0000000.png,٣,0,0,0,0,0,0,0,0,0", "line 2: expected 10 whole vote counts"),
+        (f"Training,fer0000000.png,{'9' * 5000},0,0,0,0,0,0,0,0,0", "line 2: expected 10 whole vote counts"),
+        (f"Training,fer0000000.png,{2**40},0,0,0,0,0,0,0,0,0", "line 2: expected 10 whole vote counts"),
         ("Trainig,fer0000000.png,9,0,0,0,0,0,0,0,0,0", "line 2: Usage is Training, PublicTest or PrivateTest, got"),
     ],
 )
@@ -154,7 +178,7 @@ def test_a_broken_row_is_named(tmp_path: Path, row: str, words: str) -> None:
     table = root / "fer2013new.csv"
     lines = table.read_text().splitlines()
     table.write_text("\n".join([lines[0], row, *lines[2:]]))
-    dataset = read("ferplus", root)
+    dataset = read("ferplus", root, votes="fer2013new")
     assert len(dataset.samples) == 9
     assert words in str(dataset.problems[0])
 
@@ -173,6 +197,14 @@ def test_kaggle_rows_that_do_not_belong_together(tmp_path: Path) -> None:
     (root / "fer2013new.csv").unlink()
     with pytest.raises(DatasetError, match=r"fer2013new\.csv is missing"):
         read("ferplus", root)
+
+
+def test_kaggle_has_no_other_votes_and_says_so(tmp_path: Path) -> None:
+    dataset = read("ferplus", ferplus_kaggle(tmp_path, plain_ferplus_rows(10)))
+    assert len(dataset.notes) == 1
+    assert str(dataset.notes[0]).startswith(
+        "fer2013new.csv: the votes, since this layout has no label.csv; about 1,600"
+    )
 
 
 @pytest.mark.parametrize(

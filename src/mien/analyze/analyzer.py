@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ from mien.face.areas import bounding_box, square_of
 from mien.face.crops import Frame, cut, frame_of
 from mien.face.images import ImageSource, Limits
 from mien.face.spec import PUBLISHED_SPEC, Crop, CropSpec, Sampling
+from mien.names import writable
 from mien.trust import fusion
 from mien.trust.authenticity import Calibration, softmax
 from mien.trust.contribution import photo_contribution
@@ -91,6 +93,15 @@ class Analyzer:
         self.calibration, self.fusion, self._uncalibrated = _trust_of(self.models)
         self._sight = _sight_of(self.models)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An Analyzer in another process is opened there anew, with the same models and options."""
+        options = {
+            "detector": self.detector, "area": None if self.visible is None else tuple(sorted(self.visible)),
+            "heatmap": self.heatmap, "coverage": self.coverage, "min_authenticity": self.min_authenticity,
+            "limits": self.limits,
+        }  # fmt: skip
+        return _reopened, (type(self), self.models, options)
+
     def analyze(
         self,
         image: ImageSource,
@@ -115,13 +126,14 @@ class Analyzer:
 
         Raises:
             ImageError: the picture cannot be read.
-            UsageError: the area is unknown.
+            UsageError: the area is unknown, or a face is nowhere (NaN, infinite, or all its landmarks in one place).
         """
         visible = self.visible if area is None else parts_of(area)
+        _check_faces(faces or ())
         rgb = images.load(image, self.limits)
         gray = images.to_gray(rgb)
         found = landmarks.detect(gray, self.detector) if faces is None else list(faces)
-        name = (str(image) if isinstance(image, str | Path) else "") if input is None else input
+        name = writable((str(image) if isinstance(image, str | Path) else "") if input is None else input)
         wanted = self.heatmap if heatmap is None else heatmap
         answers = tuple(self._answers(gray, found, visible, wanted)) if found else ()
         return Answers(answers, rgb, name, f"{self.models.network} {self.models.manifest.get('version', '')}".strip())
@@ -323,6 +335,23 @@ def parts_of(area: AreaChoice) -> frozenset[Part]:
     if not parts:
         raise UsageError(f"an area needs at least one of {', '.join(names)}")
     return frozenset(parts)
+
+
+FARTHEST = 1e6
+"""Pixels; no picture's face lies farther out."""
+
+
+def _check_faces(faces: Sequence[Face]) -> None:
+    for face in faces:
+        values = np.concatenate([face.box.ravel(), face.landmarks.ravel()])
+        if not (np.abs(values) < FARTHEST).all():  # false for NaN too
+            raise UsageError("faces: a box or a landmark is NaN, infinite or beyond any picture")
+        if np.ptp(face.landmarks, axis=0).min() < 1.0:
+            raise UsageError("faces: the landmarks of a face span less than a pixel")
+
+
+def _reopened(kind: type[Analyzer], models: Models, options: dict[str, Any]) -> Analyzer:
+    return kind(models, **options)
 
 
 def _open_models(models: Path | str | Models | None, network: str | None) -> Models:

@@ -1,18 +1,19 @@
 """Folders of photos -> one table: in parallel, resumable, in bounded memory; one bad file never stops it.
 
-The work is cut into pieces of a few dozen photos. A finished piece is kept in a journal beside the result
-(:mod:`mien.jobs.journal`), so that the same command goes on after a kill. The result is the folder as it is when the
-last run starts: photos that came, went or changed in between are treated accordingly.
+Every photo is a task of its own (:mod:`mien.jobs.workers`), with a limit of time and of memory. What is finished is
+kept in a journal beside the result (:mod:`mien.jobs.journal`) every few seconds, and at Ctrl-C, so that the same
+command goes on. The result is the folder as it is when the last run starts, in the order of its names: photos that
+came, went or changed in between are treated accordingly.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
-from functools import cache
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,25 @@ import pandas as pd
 
 from mien.analyze.analyzer import Analyzer
 from mien.analyze.answers import Answers
+from mien.analyze.drawings import Drawings
 from mien.analyze.listing import Key, Listing, Photo, list_photos
 from mien.analyze.table import COLUMNS, table_of
 from mien.errors import InputError
 from mien.face import images
+from mien.face.limits import DEFAULT_LIMITS, Limits
 from mien.jobs.files import hash_of
 from mien.jobs.journal import Journal, failures_path
 from mien.jobs.progress import Progress
-from mien.jobs.workers import worker_map
+from mien.jobs.workers import Crew, Lost, Outcome, WorkLimits
+from mien.names import writable
 from mien.trust.models import Models
 
-PIECE = 32
-"""Photos a piece: a few seconds of work, which is what a kill can lose."""
+PIECE_SECONDS = 3.0
+"""What a kill can lose: finished photos are kept this often."""
+PIECES_AT_HAND = 8
+"""Pieces in memory while the table is put together."""
+ROWS_AT_ONCE = 2_000
+"""Rows that are written at a time."""
 
 Failure = list[str]
 """[input, error type, message]."""
@@ -50,6 +58,7 @@ class BatchSettings:
         min_authenticity: see :class:`~mien.analyze.analyzer.Analyzer`.
         save_image: folder for drawn pictures; None draws none.
         heatmap: folder for class maps laid over the pictures; None draws none.
+        limits: of a picture and of the work on it.
     """
 
     models: Path | None = None
@@ -60,6 +69,7 @@ class BatchSettings:
     min_authenticity: float = 0.0
     save_image: Path | None = None
     heatmap: Path | None = None
+    limits: Limits = DEFAULT_LIMITS
 
     def analyzer(self) -> Analyzer:
         """An Analyzer with one thread."""
@@ -70,6 +80,7 @@ class BatchSettings:
             heatmap=self.heatmap is not None,
             coverage=self.coverage,
             min_authenticity=self.min_authenticity,
+            limits=self.limits,
         )
 
 
@@ -101,32 +112,28 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A few photos, analysed in one go by a worker.
+class PhotoTask:
+    """What a worker is told.
 
     Attributes:
-        number: its place in the journal.
-        photos: to analyse.
+        photo: to analyse.
         settings: how.
+        drawn: where its drawing goes; None draws none.
+        overlaid: where its class map goes; None draws none.
     """
 
-    number: int
-    photos: tuple[Photo, ...]
+    photo: Photo
     settings: BatchSettings
+    drawn: Path | None = None
+    overlaid: Path | None = None
 
 
 @dataclass(frozen=True)
 class Finished:
     """What a worker gives back."""
 
-    piece: Piece
     rows: list[dict[str, Any]]
     failures: list[Failure]
-
-    @property
-    def note(self) -> dict[str, Any]:
-        """For the journal."""
-        return {"photos": [list(photo.key) for photo in self.piece.photos], "failures": self.failures}
 
 
 @cache
@@ -134,30 +141,50 @@ def _analyzer(settings: BatchSettings) -> Analyzer:
     return settings.analyzer()
 
 
-def analyze_piece(piece: Piece) -> Finished:
-    """Analyse the photos of a piece; what cannot be read is named among the failures."""
-    analyzer = _analyzer(piece.settings)
-    rows: list[dict[str, Any]] = []
-    failures: list[Failure] = []
-    for photo in piece.photos:
+def analyze_photo(task: PhotoTask) -> Finished:
+    """Analyse a photo; one that cannot be read is a failure, and so is a drawing that cannot be written."""
+    name = writable(task.photo.input)
+    try:
+        answers = _analyzer(task.settings).analyze(task.photo.input)
+        rows = answers.to_rows()
+    except InputError as error:
+        return Finished([], [[name, type(error).__name__, str(error)]])
+    except Exception as error:  # one photo must not end the batch, whatever it does to mien
+        return Finished([], [[name, type(error).__name__, f"mien failed on it: {error}"]])
+    return Finished(rows, list(_draw(answers, task)))
+
+
+def _draw(answers: Answers, task: PhotoTask) -> Iterator[Failure]:
+    for target, draw in ((task.drawn, answers.annotated), (task.overlaid, answers.overlaid)):
+        if target is None:
+            continue
         try:
-            answers = analyzer.analyze(photo.input)
-            _draw(answers, photo, piece.settings)
-        except InputError as error:
-            failures.append([photo.input, type(error).__name__, str(error)])
-        except Exception as error:  # one photo must not end the batch, whatever it does to mien
-            failures.append([photo.input, type(error).__name__, f"mien failed on it: {error}"])
-        else:
-            rows += answers.to_rows()
-    return Finished(piece, rows, failures)
-
-
-def _draw(answers: Answers, photo: Photo, settings: BatchSettings) -> None:
-    for folder, draw in ((settings.save_image, answers.annotated), (settings.heatmap, answers.overlaid)):
-        if folder is not None:
-            target = (folder / photo.name).with_suffix(".png")
             target.parent.mkdir(parents=True, exist_ok=True)
             images.save(draw(), target)
+        except Exception as error:
+            words = error if isinstance(error, InputError) else f"its drawing {target} cannot be written ({error})"
+            yield [writable(task.photo.input), type(error).__name__, writable(str(words))]
+
+
+@dataclass
+class _Piece:
+    """Finished photos that are not kept yet."""
+
+    photos: list[Photo] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
+
+    def add(self, outcome: Outcome[PhotoTask, Finished]) -> None:
+        """One more photo."""
+        photo = outcome.task.photo
+        self.photos.append(photo)
+        if outcome.result is not None:
+            self.rows += outcome.result.rows
+            self.failures += outcome.result.failures
+        else:
+            kind = "WorkerError" if isinstance(outcome.error, Lost) else type(outcome.error).__name__
+            self.failures.append([writable(photo.input), kind, str(outcome.error)])
 
 
 def analyze_folder(
@@ -178,7 +205,7 @@ def analyze_folder(
         out: the table, .csv or .parquet; failures go to ``OUT.failures.csv`` beside it.
         settings: how.
         recursive: also the folders below.
-        workers: processes; None is one a core.
+        workers: processes; None is one a core, 0 works in this process, without the limits of time and memory.
         overwrite: replace an earlier result.
         quiet: show no progress.
         listing: of these paths, where the caller has made one already.
@@ -188,20 +215,62 @@ def analyze_folder(
         InputError: a path cannot be read.
         MissingExtraError: Parquet is asked for and pyarrow is missing.
         ModelError: the models are missing or damaged.
+        WorkerError: no process could be started.
     """
     analyzer = settings.analyzer()  # a wrong option is said once, here, and not by every worker
-    listing = list_photos(paths, recursive) if listing is None else listing
+    drawings = Drawings(settings.save_image, settings.heatmap)
+    listing = list_photos(paths, recursive, drawings.folders) if listing is None else listing
+    targets = drawings.targets(listing.photos)
     with Journal(out, _identity(paths, settings, recursive, analyzer), COLUMNS, overwrite) as journal:
         wanted = {photo.key for photo in listing.photos}
         kept = {key: number for key, number in _covered(journal).items() if key in wanted}
         progress = Progress("analyse", len(wanted), "photos", done=len(kept), quiet=quiet)
-        pieces = _pieces([p for p in listing.photos if p.key not in kept], journal.next_number, settings)
-        for finished in _results(pieces, (os.cpu_count() or 1) if workers is None else workers):
-            journal.commit(finished.piece.number, table_of(finished.rows), finished.note)
-            kept |= {photo.key: finished.piece.number for photo in finished.piece.photos}
-            progress.add(len(finished.piece.photos))
+        tasks = [PhotoTask(photo, settings, *targets[photo.input]) for photo in listing.photos if photo.key not in kept]
+        keep = _Keeper(journal, kept)
+        try:
+            with _outcomes(tasks, settings, (os.cpu_count() or 1) if workers is None else workers) as outcomes:
+                for outcome in outcomes:
+                    keep.add(outcome)
+                    progress.add()
+        finally:  # at Ctrl-C too
+            keep.commit()
         progress.close()
-        return _finish(journal, kept)
+        return _finish(journal, listing, kept)
+
+
+@contextmanager
+def _outcomes(
+    tasks: Sequence[PhotoTask], settings: BatchSettings, workers: int
+) -> Iterator[Iterator[Outcome[PhotoTask, Finished]]]:
+    """What becomes of every photo, in the order in which it does; no processes for ``workers`` 0."""
+    if workers == 0:
+        yield (Outcome(task, analyze_photo(task)) for task in tasks)
+        return
+    limits = WorkLimits(settings.limits.seconds, settings.limits.memory)
+    with Crew(min(workers, max(len(tasks), 1)), partial(_analyzer, settings), limits) as crew:
+        yield crew.outcomes(analyze_photo, tasks, ordered=False)
+
+
+class _Keeper:
+    """Brings finished photos into the journal, every few seconds."""
+
+    def __init__(self, journal: Journal, kept: dict[Key, int]) -> None:
+        self._journal, self._kept = journal, kept
+        self._piece = _Piece()
+
+    def add(self, outcome: Outcome[PhotoTask, Finished]) -> None:
+        self._piece.add(outcome)
+        if time.monotonic() - self._piece.since >= PIECE_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        piece, self._piece = self._piece, _Piece()
+        if not piece.photos:
+            return
+        number = self._journal.next_number
+        note = {"photos": [list(photo.key) for photo in piece.photos], "failures": piece.failures}
+        self._journal.commit(number, table_of(piece.rows), note)
+        self._kept.update({photo.key: number for photo in piece.photos})
 
 
 def _identity(paths: Sequence[str], settings: BatchSettings, recursive: bool, analyzer: Analyzer) -> dict[str, Any]:
@@ -221,69 +290,53 @@ def _covered(journal: Journal) -> dict[Key, int]:
     }
 
 
-def _pieces(photos: Sequence[Photo], first: int, settings: BatchSettings) -> list[Piece]:
-    starts = range(0, len(photos), PIECE)
-    return [Piece(first + n, tuple(photos[start : start + PIECE]), settings) for n, start in enumerate(starts)]
-
-
-def _results(pieces: Iterable[Piece], workers: int) -> Iterator[Finished]:
-    """Finished pieces, in order. A photo that kills a worker process is found and becomes a failure."""
-    waiting = deque(pieces)
-    while waiting:
-        try:
-            with worker_map(workers) as run:
-                for finished in run(analyze_piece, list(waiting)):
-                    yield finished
-                    waiting.popleft()
-        except BrokenProcessPool:
-            yield _one_by_one(waiting.popleft())
-
-
-def _one_by_one(piece: Piece) -> Finished:
-    """A piece whose worker may have died: each photo in a process that may die without harm."""
-    rows: list[dict[str, Any]] = []
-    failures: list[Failure] = []
-    photos = deque(piece.photos)
-    while photos:
-        try:
-            with worker_map(2) as run:
-                singles = [replace(piece, photos=(photo,)) for photo in photos]
-                for finished in run(analyze_piece, singles):
-                    photos.popleft()
-                    rows += finished.rows
-                    failures += finished.failures
-        except BrokenProcessPool:
-            rows, failures = _alone(replace(piece, photos=(photos.popleft(),)), rows, failures)
-    return Finished(piece, rows, failures)
-
-
-def _alone(
-    single: Piece, rows: list[dict[str, Any]], failures: list[Failure]
-) -> tuple[list[dict[str, Any]], list[Failure]]:
-    """One photo in a pool of its own: it may have been the one beside it that killed the pool before."""
-    try:
-        with worker_map(2) as run:
-            finished = next(iter(run(analyze_piece, [single])))
-    except BrokenProcessPool:
-        message = "the process that analysed it died"
-        return rows, [*failures, [single.photos[0].input, "BrokenProcessPool", message]]
-    return rows + finished.rows, failures + finished.failures
-
-
-def _finish(journal: Journal, kept: Mapping[Key, int]) -> Summary:
-    """Join the pieces, without what a later one replaced or what is no longer there."""
+def _finish(journal: Journal, listing: Listing, kept: Mapping[Key, int]) -> Summary:
+    """Put the pieces together, in the order of the folder whenever each photo was done."""
     counts = dict.fromkeys(("photos", "faces", "without_face", "failed"), 0)
+    failures = [[writable(path), "InputError", f"{writable(path)}: {why}"] for path, why in listing.unreadable]
+    failures += _failures_in_order(journal, listing, kept)
+    counts["failed"] = len({failure[0] for failure in failures})
 
-    def amend(number: int, note: dict[str, Any], rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Failure]]:
-        valid = {input for input, size, changed in note["photos"] if kept.get((input, size, changed)) == number}
-        rows = rows[rows["input"].isin(valid)]
-        failures = [failure for failure in note["failures"] if failure[0] in valid]
+    def counted(rows: pd.DataFrame) -> pd.DataFrame:
         empty = int((rows["status"] != "ok").sum())
         counts["photos"] += rows["input"].nunique()
         counts["faces"] += len(rows) - empty
         counts["without_face"] += empty
-        counts["failed"] += len(failures)
-        return rows, failures
+        return rows
 
-    journal.finish(amend)
+    journal.write((counted(rows) for rows in _rows_in_order(journal, listing, kept)), failures)
     return Summary(**counts, out=journal.out)
+
+
+def _failures_in_order(journal: Journal, listing: Listing, kept: Mapping[Key, int]) -> list[Failure]:
+    of_piece: dict[int, dict[str, list[Failure]]] = {}
+    for number, note in journal.pieces():
+        for failure in note["failures"]:
+            of_piece.setdefault(number, {}).setdefault(failure[0], []).append(failure)
+    return [
+        failure
+        for photo in listing.photos
+        for failure in of_piece.get(kept[photo.key], {}).get(writable(photo.input), [])
+    ]
+
+
+def _rows_in_order(journal: Journal, listing: Listing, kept: Mapping[Key, int]) -> Iterator[pd.DataFrame]:
+    """The table's rows, a few thousand at a time; a few pieces are in memory."""
+    at_hand: dict[int, dict[str, pd.DataFrame]] = {}
+    waiting: list[pd.DataFrame] = []
+    for photo in listing.photos:
+        number = kept[photo.key]
+        piece = at_hand.pop(number, None)
+        if piece is None:
+            piece = {str(name): rows for name, rows in journal.read(number).groupby("input", sort=False)}
+        at_hand[number] = piece
+        if len(at_hand) > PIECES_AT_HAND:
+            at_hand.pop(next(iter(at_hand)))
+        rows = piece.get(writable(photo.input))
+        if rows is not None:
+            waiting.append(rows)
+        if len(waiting) >= ROWS_AT_ONCE:
+            yield pd.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pd.concat(waiting)

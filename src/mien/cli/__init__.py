@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
-from mien.errors import InterruptedWork, MienError
+from mien.errors import InputError, InterruptedWork, MienError
+from mien.names import writable
 
 COMMANDS: dict[str, str] = {
     "analyze": "the emotions in photos, folders and videos, area by area, and how far to trust them",
@@ -29,6 +33,7 @@ COMMANDS: dict[str, str] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the ``mien`` command; returns the exit code (see ``mien.errors``)."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    warnings.filterwarnings("ignore", module=r"PIL\b")  # it comments on damage that mien says itself
     parser = argparse.ArgumentParser(prog="mien", description="Recognise emotions from partly visible faces.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -46,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not args.command:
             parser.print_help()
             return 2
-        return int(importlib.import_module(f"mien.cli.{args.command}").run(args))
+        code = int(importlib.import_module(f"mien.cli.{args.command}").run(args))
+        sys.stdout.flush()
+        return code
     except MienError as error:
         print(f"mien: {error}", file=sys.stderr)
         return error.exit_code
@@ -54,5 +61,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("mien: interrupted; finished work is kept", file=sys.stderr)
         return InterruptedWork.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG):
+            raise
+        where = f"{writable(error.filename)}: " if isinstance(error.filename, str) else ""
+        print(f"mien: {where}cannot be written ({error.strerror})", file=sys.stderr)
+        _drop_output()
+        return InputError.exit_code
+
+
+def _drop_output() -> None:
+    """Nothing more can be written there, not even what is still in the buffer when Python ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

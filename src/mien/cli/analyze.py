@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mien.assets import SAMPLE
+from mien.cli.limits import add_limits, limits_of
 from mien.cli.noise import native_noise_hidden
 from mien.cli.outputs import _FORMATS, _sinks, table_of
-from mien.errors import InputError, MienError, NoFaceError, UsageError
+from mien.errors import ImageError, InputError, MienError, NoFaceError, UsageError
 from mien.face.formats import VIDEO_SUFFIXES
+from mien.jobs.limits import limit_memory, time_limit
+from mien.names import writable
 
 if TYPE_CHECKING:
     from mien.analyze.analyzer import Analyzer
@@ -67,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print only errors, and JSON or CSV where asked for")
     _add_folder_arguments(parser)
     _add_video_arguments(parser)
+    add_limits(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,9 +81,11 @@ def run(args: argparse.Namespace) -> int:
         if videos and len(videos) < len(paths):
             raise UsageError("analyse videos in a call of their own")
         if videos:
+            limit_memory(limits_of(args).memory)
             return _videos(args, paths, open_analyzer)
         if any(_is_folder(path) for path in paths):
             return _folders(args, paths)
+        limit_memory(limits_of(args).memory)
         return _photos(args, paths)
 
 
@@ -91,16 +97,18 @@ def _inputs(args: argparse.Namespace) -> list[str]:
 
 
 def _is_folder(path: str) -> bool:
-    return Path(path).expanduser().is_dir()
+    from mien.analyze.listing import is_folder
+
+    return is_folder(path)
 
 
 def _is_video(path: str) -> bool:
-    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES and not _is_folder(path)
 
 
 def _photos(args: argparse.Namespace, paths: list[str]) -> int:
     """Every photo in turn; one that cannot be read does not stop the others."""
-    outputs = _outputs(args, len(paths))
+    outputs = _outputs(args, paths)
     analyzer = open_analyzer(args)
     codes = set()
     with _sinks(args) as sinks:
@@ -116,7 +124,11 @@ def _photos(args: argparse.Namespace, paths: list[str]) -> int:
             for sink in sinks:
                 sink.add(answers)
             for target, draw in outputs:
-                _save(draw(answers), _target(target, path, number, len(paths)))
+                try:
+                    _save(draw(answers), _target(target, path, number, len(paths)))
+                except InputError as error:
+                    _complain(error)
+                    codes.add(error.exit_code)
             if not answers:
                 _complain(NoFaceError(f"{answers.input}: no face found"))
                 codes.add(NoFaceError.exit_code)
@@ -129,24 +141,39 @@ def open_analyzer(args: argparse.Namespace) -> Analyzer:
 
     return Analyzer(
         args.models, detector=args.detector, network=args.network, area=args.area, heatmap=args.heatmap is not None,
-        coverage=args.coverage, min_authenticity=args.min_authenticity,
+        coverage=args.coverage, min_authenticity=args.min_authenticity, limits=limits_of(args),
     )  # fmt: skip
 
 
 def _answers(analyzer: Analyzer, path: str) -> Answers:
-    if path == "-":
-        return analyzer.analyze(sys.stdin.buffer, input="standard input")
-    if path == str(SAMPLE):
-        return analyzer.analyze(path, input=SAMPLE.name)
-    return analyzer.analyze(path)
+    """One photo's answers, within its time; whatever it does to mien, the others are analysed.
+
+    Raises:
+        InputError: it cannot be analysed.
+    """
+    try:
+        with time_limit(analyzer.limits.seconds):
+            if path == "-":
+                return analyzer.analyze(sys.stdin.buffer, input="standard input")
+            if path == str(SAMPLE):
+                return analyzer.analyze(path, input=SAMPLE.name)
+            return analyzer.analyze(path)
+    except MienError as error:
+        if isinstance(error, InputError) and not isinstance(error, ImageError):
+            raise InputError(f"{path}: {error}") from None
+        raise
+    except MemoryError:
+        raise InputError(f"{path}: it needs more memory than --max-memory allows") from None
+    except Exception as error:
+        raise InputError(f"{path}: mien failed on it ({type(error).__name__}: {error})") from None
 
 
 def _complain(error: MienError) -> None:
     print(f"mien: {error}", file=sys.stderr)
 
 
-def _outputs(args: argparse.Namespace, count: int) -> list[tuple[Path, Callable[[Answers], Any]]]:
-    """Where drawn pictures go, and what draws them."""
+def _outputs(args: argparse.Namespace, paths: Sequence[str]) -> list[tuple[Path, Callable[[Answers], Any]]]:
+    """Where drawn pictures go, and what draws them; no two in one place, none in that of a photo."""
     wanted: list[tuple[str, Path | None, Callable[[Answers], Any]]] = [
         ("--save-image", args.save_image, lambda answers: answers.annotated()),
         ("--heatmap", args.heatmap, lambda answers: answers.overlaid()),
@@ -155,22 +182,30 @@ def _outputs(args: argparse.Namespace, count: int) -> list[tuple[Path, Callable[
     for option, target, draw in wanted:
         if target is None:
             continue
-        if count > 1 and target.suffix:
+        if len(paths) > 1 and target.suffix and not _is_folder(str(target)):
             raise UsageError(f"{option}: for several photos name a folder, not the file {target}")
+        if len(paths) == 1 and _is_folder(str(target)):
+            raise UsageError(f"{option}: for one photo name a file, not the folder {target}")
         chosen.append((target, draw))
-    if len(chosen) == 2 and chosen[0][0] == chosen[1][0]:
-        raise UsageError("--save-image and --heatmap name the same place")
+    if chosen:
+        from mien.analyze.drawings import Drawings, refuse_inputs
+
+        Drawings(args.save_image, args.heatmap)
+        refuse_inputs(paths, (_place(t, p, i, len(paths)) for t, _ in chosen for i, p in enumerate(paths)))
     return chosen
 
 
+def _place(target: Path, path: str, number: int, count: int) -> Path:
+    return target if count == 1 else target / f"{number + 1:03d}-{Path(path).stem[:80]}.png"
+
+
 def _target(target: Path, path: str, number: int, count: int) -> Path:
-    if count == 1:
-        return target
+    place = _place(target, path, number, count)
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=count > 1, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{target}: cannot be made a folder ({error.strerror})") from None
-    return target / f"{number + 1:03d}-{Path(path).stem}.png"
+        raise InputError(f"{place.parent}: cannot be made a folder ({error.strerror})") from None
+    return place
 
 
 def _save(image: Any, path: Path) -> None:
@@ -189,6 +224,7 @@ def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _folders(args: argparse.Namespace, paths: Sequence[str]) -> int:
     """Analyse folders (and photos beside them); returns the exit code."""
+    from mien.analyze.drawings import Drawings
     from mien.analyze.folder import BatchSettings, analyze_folder
     from mien.analyze.listing import list_photos
 
@@ -204,8 +240,10 @@ def _folders(args: argparse.Namespace, paths: Sequence[str]) -> int:
         min_authenticity=args.min_authenticity,
         save_image=args.save_image,
         heatmap=args.heatmap,
+        limits=limits_of(args),
     )
-    listing = list_photos(paths, args.recursive)
+    drawings = Drawings(args.save_image, args.heatmap)
+    listing = list_photos(paths, args.recursive, drawings.folders)
     if not args.quiet:
         _say_what_is_left_out(listing)
     summary = analyze_folder(
@@ -224,10 +262,10 @@ def _folders(args: argparse.Namespace, paths: Sequence[str]) -> int:
 
 
 def _say_what_is_left_out(listing: Listing) -> None:
-    if listing.left_out:
-        print(f"mien: left out: {listing.left_out:,} files that are no photos", file=sys.stderr)
-    if listing.subfolders:
-        print(f"mien: left out: {listing.subfolders:,} folders below (add --recursive)", file=sys.stderr)
+    for what in listing.words:
+        print(f"mien: left out: {what}", file=sys.stderr)
+    for path, why in listing.unreadable:
+        print(f"mien: {writable(path)}: {why}", file=sys.stderr)
 
 
 def _add_video_arguments(parser: argparse.ArgumentParser) -> None:

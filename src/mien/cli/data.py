@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="published: the paper's own split where ours differs (ExpW: face by face instead of photo by photo)",
     )  # fmt: skip
     common.add_argument(
-        "--votes", choices=VOTES, default="fer2013new",
-        help="FER+: fer2013new.csv, or the folders' own label.csv, which give the paper's Table 1 exactly",
+        "--votes", choices=VOTES, default=None,
+        help="FER+: label (the default: the folders' own label.csv, which give the paper's Table 1) or fer2013new",
     )  # fmt: skip
     common.add_argument("--workers", type=int, default=0, help="processes (default: one a core)")
     _add_check(actions, common)

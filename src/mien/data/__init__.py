@@ -16,7 +16,8 @@ from mien.data.pictures import Inspection, inspect, load_gray
 from mien.data.published import PUBLISHED_COUNTS, PUBLISHED_TABLES
 from mien.data.rafdb import read_rafdb
 from mien.data.store import Store
-from mien.errors import UsageError
+from mien.errors import DatasetError, UsageError
+from mien.names import path_of
 
 Layout = Literal["auto", "ferplus", "rafdb", "expw", "folder"]
 
@@ -30,7 +31,7 @@ def read(
     root: Path | str,
     layout: Layout = "auto",
     split_rule: SplitRule = "default",
-    votes: Votes = "fer2013new",
+    votes: Votes | None = None,
 ) -> Dataset:
     """Read a data set's labels; its pictures are not opened yet (see :func:`inspect`).
 
@@ -39,23 +40,27 @@ def read(
         root: its folder, or a zip of it, read without unpacking; for ``folder`` also a csv.
         layout: how it lies there; ``auto`` is the layout of that name, ``folder`` for any other name.
         split_rule: ``published`` is the paper's own split where ours differs (ExpW: face by face, not photo by photo).
-        votes: FER+ only; see ``mien.data.ferplus``.
+        votes: FER+ only: ``label`` (None, the default, is the same where label.csv is there) or ``fer2013new``; see
+            ``mien.data.ferplus``.
 
     Raises:
         UsageError: an option does not go with the layout.
         DatasetError: it is not there, or not in that layout; names file and line.
     """
-    if layout not in LAYOUTS or split_rule not in SPLIT_RULES or votes not in VOTES:
+    if layout not in LAYOUTS or split_rule not in SPLIT_RULES or votes not in (None, *VOTES):
         raise UsageError(
             f"layout is one of {', '.join(LAYOUTS)}, split rule {' or '.join(SPLIT_RULES)}, "
             f"votes {' or '.join(VOTES)}; got {layout}, {split_rule}, {votes}"
         )
     if layout == "auto":
         layout = _LAYOUT_OF.get(name, "folder")
-    if votes != "fer2013new" and layout != "ferplus":
+    if votes is not None and layout != "ferplus":
         raise UsageError(f"votes={votes} goes with FER+ only")
-    path = Path(root).expanduser()
-    if layout == "folder" and path.suffix.lower() == ".csv":
+    _check_name(name)
+    path = path_of(root)
+    if layout == "folder" and path.suffix.lower() == ".csv" and not path.is_dir():
+        if not path.is_file():
+            raise DatasetError(f"{path}: no such file")
         return read_folder(name, Store.open(path.parent), path.name)
     store = Store.open(path)
     if layout == "ferplus":
@@ -63,6 +68,17 @@ def read(
     if layout == "rafdb":
         return read_rafdb(name, store)
     return read_expw(name, store, split_rule) if layout == "expw" else read_folder(name, store)
+
+
+def _check_name(name: str) -> None:
+    """A data set's name becomes a folder's, and a word in tables."""
+    if (
+        not name.strip()
+        or name.startswith(".")
+        or any(c in "/\\" or not c.isprintable() for c in name)
+        or len(name) > 100
+    ):
+        raise UsageError(f"NAME is a plain word such as ferplus or mine, without slashes; got {name!r}")
 
 
 __all__ = [

@@ -16,6 +16,7 @@ from mien.data.samples import SPLITS, Sample, Split
 from mien.data.selection import carve_validation, held_out
 from mien.data.store import Store
 from mien.errors import DatasetError
+from mien.names import writable
 from mien.types import EMOTIONS, N_EMOTIONS, Emotion, Float32
 
 VALIDATION_SHARE = 0.1
@@ -134,6 +135,13 @@ class Findings:
         """Something that was handled."""
         self.notes.append(Problem(where, text))
 
+    def left_behind(self, where: str, why: str) -> None:
+        """What the folder holds and was not read: unreadable things may be faces, links that lead back are none."""
+        if why.startswith("may not be read"):
+            self.problem(writable(where), why)
+        else:
+            self.note(writable(where), f"{why}; it is left out")
+
     def leave_out(self, rule: str) -> None:
         """A face that a selection rule leaves out."""
         self.left_out[rule] = self.left_out.get(rule, 0) + 1
@@ -156,19 +164,32 @@ def finish(
     Raises:
         DatasetError: nothing is left.
     """
+    for left, why in store.left_out:
+        findings.left_behind(left, why)
     parts = _with_validation(candidates)
     kept = _once(candidates, parts, findings)
     samples: list[Sample] = []
     where: list[str] = []
     for position in kept:
         face = candidates[position]
-        if not table and face.member not in store.names:
-            findings.problem(face.where, f"the picture {store.base}{face.member} is missing")
+        member = table or store.find(face.member)
+        if member is None:
+            findings.problem(face.where, _missing(store, face.member))
             continue
-        source = f"{store.source(table)}::{face.row}" if table else store.source(face.member)
+        source = f"{store.source(table)}::{face.row}" if table else store.source(member)
         votes = one_hot(face.label) if face.votes is None else face.votes
         samples.append(
-            Sample(face.id, name, parts[position], source, face.box, face.label, votes, face.majority, face.published)
+            Sample(
+                writable(face.id),
+                name,
+                parts[position],
+                source,
+                face.box,
+                face.label,
+                votes,
+                face.majority,
+                face.published,
+            )
         )
         where.append(face.where)
     if not samples:
@@ -178,6 +199,12 @@ def finish(
         name, store, layout, rule, tuple(samples), tuple(where),
         tuple(findings.problems), tuple(findings.notes), findings.left_out,
     )  # fmt: skip
+
+
+def _missing(store: Store, member: str) -> str:
+    outside = member.startswith(("/", "../")) or "/../" in member
+    more = f" (or lies outside of {store.root})" if outside else ""
+    return f"the picture {member if member.startswith('/') else store.base + member} is missing{more}"
 
 
 def one_hot(label: Emotion) -> Float32:

@@ -14,7 +14,9 @@ Csv (ROOT is the csv, or a folder with ``labels.csv``), its pictures named relat
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -29,7 +31,8 @@ from mien.types import EMOTIONS, Emotion, Float32
 TABLE = "labels.csv"
 
 TEST_SHARE = 0.2
-
+_NOT_DATA = frozenset({".txt", ".md", ".csv", ".json", ".db", ".ini", ".xml", ".html", ".pdf", ".py", ".log"})
+"""Endings that are never meant as pictures; any other is named as left out."""
 BOX_COLUMNS = ("x0", "y0", "x1", "y1")
 
 _OTHER_WORDS = {
@@ -85,9 +88,12 @@ def _divided(candidates: list[Candidate]) -> list[Candidate]:
 def _from_folders(store: Store, findings: Findings) -> tuple[list[Candidate], bool]:
     candidates: list[Candidate] = []
     unknown: dict[str, int] = {}
+    others: Counter[str] = Counter()
     with_split = 0
     for member in sorted(store.names):
-        if "." + member.rsplit(".", 1)[-1].lower() not in SUFFIXES:
+        suffix = PurePosixPath(member).suffix.lower()
+        if suffix not in SUFFIXES:
+            others[suffix or "without an ending"] += suffix not in _NOT_DATA
             continue
         folders = member.split("/")[:-1]
         emotion = emotion_of(folders[-1]) if folders else None
@@ -98,9 +104,15 @@ def _from_folders(store: Store, findings: Findings) -> tuple[list[Candidate], bo
         with_split += part is not None
         candidates.append(Candidate(member, part or "train", emotion, member, store.where(member)))
     known = ", ".join(e.value for e in EMOTIONS)
+    left_out = ", ".join(f"{n:,} {suffix}" for suffix, n in sorted(others.items()) if n)
     if not candidates:
+        more = f"; its files are {left_out}" if left_out else ""
         raise DatasetError(
-            f"{store.root} is not a folder-an-emotion data set: expected folders named {known}, or {TABLE}"
+            f"{store.root} is not a folder-an-emotion data set: expected folders named {known}, or {TABLE}{more}"
+        )
+    if left_out:
+        findings.note(
+            store.base or store.root.name, f"files left out because mien reads no pictures so called: {left_out}"
         )
     for folder, n in unknown.items():
         findings.problem(store.where(folder), f"{n:,} pictures in a folder that names no emotion (known: {known})")

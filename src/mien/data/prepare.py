@@ -13,7 +13,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,7 @@ from mien.face.landmarks import DetectorChoice
 from mien.face.spec import STUDY_SPECS, CropSpec
 from mien.jobs.files import _only_one, hash_of, new_array, replace_file, sync_folder
 from mien.jobs.progress import Progress
-from mien.jobs.workers import Map, worker_map
+from mien.jobs.workers import Lost, Map, worker_map
 from mien.types import AREAS, Float64, UInt8
 
 FORMAT = 1
@@ -123,7 +122,7 @@ def prepare(dataset: Dataset, out: Path | str, config: PrepareConfig = PrepareCo
         raise InputError(f"{error.filename or out} cannot be written ({error.strerror})") from error
     except ImageError as error:
         raise DatasetError(f"{error} (it could be read a moment ago)") from error
-    except BrokenProcessPool as error:
+    except Lost as error:
         raise InputError("a worker process was ended from outside, perhaps for want of memory; what is done is kept: "
                          "run the same command again, with fewer --workers") from error  # fmt: skip
     except KeyboardInterrupt:

@@ -1,39 +1,64 @@
-"""Which format are these bytes, and how many pixels do they promise? Read from the header, before anything is decoded.
+"""Formats of pictures and videos: which mien reads, by which endings a folder's files are found, what bytes really are.
 
-Knowing both first keeps a decompression bomb from being unpacked, and lets a picture in a format mien does not read be
-refused by that format's name.
+A picture in a format mien does not read is refused by that format's name.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
+READ_FORMATS = ("JPEG", "PNG", "WebP", "TIFF", "BMP", "GIF", "AVIF")
+"""Formats mien reads; of an animation or a multi-page file the first picture. HEIC with ``pillow-heif`` installed."""
+HEIF_FORMATS = ("HEIC", "HEIF")
+"""Formats that the optional package ``pillow-heif`` reads."""
 
-READ_FORMATS = ("JPEG", "PNG", "WebP", "TIFF", "BMP", "GIF")
-"""Formats mien reads; of an animation or a multi-page file the first picture."""
+SUFFIX_FORMATS = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".jif": "JPEG", ".pjpeg": "JPEG", ".pjp": "JPEG",
+    ".png": "PNG", ".apng": "PNG", ".webp": "WebP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".dib": "BMP",
+    ".gif": "GIF", ".avif": "AVIF", ".heic": "HEIC", ".heif": "HEIF", ".hif": "HEIF",
+}  # fmt: skip
+"""File name ending, lower case -> the format it usually means. What a file is, its bytes say: see :func:`sniff`."""
+SUFFIXES = frozenset(SUFFIX_FORMATS)
+"""Endings of pictures, lower case: what a folder's pictures are found by."""
+SAVE_SUFFIXES = {
+    suffix: encoding
+    for suffix, name in SUFFIX_FORMATS.items()
+    if (encoding := {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "TIFF": ".tif", "BMP": ".bmp", "GIF": ".gif"}
+        .get(name))
+}  # fmt: skip
+"""Endings a picture can be saved with -> OpenCV's ending for the same format."""
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
-"""File name endings of these formats, lower case: what a folder's pictures are found by."""
+OTHER_PICTURE_SUFFIXES = frozenset({
+    ".jxl", ".jp2", ".j2k", ".jpx", ".psd", ".svg", ".ico", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".exr", ".hdr",
+    ".raw", ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".raf", ".pef", ".srw",
+    ".x3f", ".erf", ".3fr", ".dcm",
+})  # fmt: skip
+"""Endings of pictures mien does not read: a folder's are named as left out."""
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp", ".ts"})
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".m4v", ".mov", ".qt", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".wmv", ".asf",
+    ".3gp", ".3g2", ".ts", ".mts", ".m2ts", ".m2t", ".flv", ".f4v", ".ogv", ".vob", ".mxf", ".dv", ".divx", ".mjpeg",
+    ".mjpg", ".y4m",
+})  # fmt: skip
 """File name endings of videos, lower case."""
 
+SYSTEM_FOLDERS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN", "__MACOSX"})
+"""Folders of a file system or an archive, never of its user: they are not looked into."""
+
 ORIENTATION_TAG = 274
-
-PHOTOMETRIC_TAG = 262
-
-EXTRA_SAMPLES_TAG = 338
+"""EXIF: 1..8, how the camera was held."""
 
 _BRANDS = {
-    b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"heim": "HEIC",
-    b"heis": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"crx ": "Canon raw", b"qt  ": "video",
+    b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"hevx": "HEIC",
+    b"heim": "HEIC", b"heis": "HEIC", b"crx ": "Canon raw", b"qt  ": "video",
 }  # fmt: skip
-
+_GENERIC_BRANDS = frozenset({b"mif1", b"msf1", b"mif2"})
+"""Any picture in HEIF's container: the compatible brands tell which."""
 _MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF87a", "GIF"), (b"GIF89a", "GIF"), (b"BM", "BMP"),
     (b"II*\x00", "TIFF"), (b"MM\x00*", "TIFF"), (b"II+\x00", "TIFF"), (b"MM\x00+", "TIFF"), (b"%PDF", "PDF"),
     (b"\xff\x0a", "JPEG XL"), (b"\x00\x00\x00\x0cJXL ", "JPEG XL"), (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
-    (b"8BPS", "Photoshop"), (b"PK\x03\x04", "ZIP"), (b"\x1aE\xdf\xa3", "video"), (b"<svg", "SVG"),
+    (b"8BPS", "Photoshop"), (b"PK\x03\x04", "ZIP"), (b"\x1aE\xdf\xa3", "video"), (b"FLV", "video"),
+    (b"OggS", "video"), (b"\x00\x00\x01\xba", "video"), (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video"),
+    (b"<svg", "SVG"), (b"<?xml", "XML"), (b"<!DOCTYPE", "HTML"), (b"<html", "HTML"),
 )  # fmt: skip
 
 
@@ -42,93 +67,15 @@ def sniff(data: bytes) -> str | None:
     if data[:4] == b"RIFF":
         return {b"WEBP": "WebP", b"AVI ": "video"}.get(data[8:12])
     if data[4:8] == b"ftyp":
-        return _BRANDS.get(data[8:12], "video")
+        return _branded(data)
     return next((name for magic, name in _MAGICS if data.startswith(magic)), None)
 
 
-def dimensions(data: bytes, name: str) -> tuple[int, int] | None:
-    """(width, height) in pixels as the header says; None where the header is damaged.
-
-    Args:
-        data: the whole file.
-        name: one of ``READ_FORMATS``.
-    """
-    try:
-        width, height = _DIMENSIONS[name](data)
-    except (struct.error, IndexError, KeyError, ValueError):
-        return None
-    return (width, height) if width > 0 and height > 0 else None
-
-
-def _png(data: bytes) -> tuple[int, int]:
-    width, height = struct.unpack_from(">II", data, 16)
-    return width, height
-
-
-def _gif(data: bytes) -> tuple[int, int]:
-    width, height = struct.unpack_from("<HH", data, 6)
-    return width, height
-
-
-def _bmp(data: bytes) -> tuple[int, int]:
-    if struct.unpack_from("<I", data, 14)[0] == 12:
-        width, height = struct.unpack_from("<HH", data, 18)
-    else:
-        width, height = struct.unpack_from("<ii", data, 18)
-    return width, abs(height)
-
-
-def _webp(data: bytes) -> tuple[int, int]:
-    kind = data[12:16]
-    if kind == b"VP8X":
-        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-    if kind == b"VP8L":
-        bits = struct.unpack_from("<I", data, 21)[0]
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    width, height = struct.unpack_from("<HH", data, 26)
-    return width & 0x3FFF, height & 0x3FFF
-
-
-def _jpeg(data: bytes) -> tuple[int, int]:
-    """Walk the segments to the frame header (SOF0-15 without DHT, JPG and DAC)."""
-    at = 2
-    while True:
-        while data[at] == 0xFF and data[at + 1] == 0xFF:
-            at += 1
-        marker = data[at + 1]
-        if data[at] != 0xFF:
-            raise ValueError("no marker where one must be")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return width, height
-        at += 2 + struct.unpack_from(">H", data, at + 2)[0]
-
-
-def _tiff(data: bytes) -> tuple[int, int]:
-    tags = tiff_tags(data)
-    return tags[256], tags[257]
-
-
-_DIMENSIONS: dict[str, Callable[[bytes], tuple[int, int]]] = {
-    "JPEG": _jpeg, "PNG": _png, "WebP": _webp, "TIFF": _tiff, "BMP": _bmp, "GIF": _gif,
-}  # fmt: skip
-
-
-def tiff_tags(data: bytes) -> dict[int, int]:
-    """First value of every integer tag in the first directory of a TIFF, a BigTIFF or an EXIF block.
-
-    Raises:
-        struct.error, KeyError: the directory is damaged.
-    """
-    order = {b"II": "<", b"MM": ">"}[data[:2]]
-    big = struct.unpack_from(order + "H", data, 2)[0] == 43
-    start = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
-    count = struct.unpack_from(order + ("Q" if big else "H"), data, start)[0]
-    first, step, value_at = (start + 8, 20, 12) if big else (start + 2, 12, 8)
-    kinds = {1: "B", 3: "H", 4: "I", 16: "Q"}
-    tags = {}
-    for entry in range(first, first + min(count, 512) * step, step):
-        tag, kind = struct.unpack_from(order + "HH", data, entry)
-        if kind in kinds:
-            tags[tag] = struct.unpack_from(order + kinds[kind], data, entry + value_at)[0]
-    return tags
+def _branded(data: bytes) -> str:
+    """A file in the ISO base container: by its major brand, or, where that says nothing, by a compatible one."""
+    major = data[8:12]
+    if major not in _GENERIC_BRANDS:
+        return _BRANDS.get(major, "video")
+    end = min(int.from_bytes(data[:4], "big"), 256)
+    compatible = (data[at : at + 4] for at in range(16, end, 4))
+    return next((_BRANDS[brand] for brand in compatible if brand in _BRANDS), "HEIF")

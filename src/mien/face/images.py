@@ -1,7 +1,7 @@
 """A picture, in whatever form it comes -> upright RGB, within limits. Nothing is stored, nothing leaves the machine.
 
-Sources: a path, the bytes of a file, a binary file object, a numpy array, or a Pillow image (Pillow itself is not
-needed).
+Sources: a path, the bytes of a file, a binary file object, a numpy array, or a Pillow image. Bytes are read by
+:mod:`mien.face.decoding`.
 
 ===============  ==================================================================================================
 16 bits          scaled to 8 (divided by 257)
@@ -9,16 +9,14 @@ alpha            laid over white
 grey             repeated in three channels
 EXIF             the orientation is applied, so that the face stands upright
 more pictures    the first frame or page
-float arrays     in 0..1, scaled to 0..255; any other range is refused, since its white is unknown
+float arrays     in 0..1 (but for rounding), scaled to 0..255; any other range is refused, since its white is unknown
+Pillow's "I"     32-bit numbers: of 8 bits where none is above 255, else of 16
 ===============  ==================================================================================================
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import stat
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,27 +25,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.errors import ImageError
-from mien.face import formats
+from mien.face import decoding, formats
+from mien.face.limits import DEFAULT_LIMITS, Limits
+from mien.names import path_of, writable
 from mien.types import UInt8
 
 ImageSource = Path | str | bytes | bytearray | memoryview | IO[bytes] | npt.NDArray[Any] | Any
 """Path, file content, binary file object, array or Pillow image; see :func:`load`."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is refused before it is decoded.
-
-    Attributes:
-        pixels: largest width x height.
-        bytes: largest file.
-    """
-
-    pixels: int = 100_000_000
-    bytes: int = 200_000_000
-
-
-DEFAULT_LIMITS = Limits()
 
 
 def load(source: ImageSource, limits: Limits = DEFAULT_LIMITS) -> UInt8:
@@ -66,11 +50,10 @@ def load(source: ImageSource, limits: Limits = DEFAULT_LIMITS) -> UInt8:
             message is one sentence without the source's name, except for a path.
     """
     if isinstance(source, str | Path):
-        path = Path(source).expanduser()
         try:
-            return _decoded(_content(path, limits), limits)
+            return _decoded(_content(source, limits), limits)
         except ImageError as error:
-            raise ImageError(f"{source}: {error}") from None
+            raise ImageError(f"{writable(source)}: {error}") from None
     if isinstance(source, bytes | bytearray | memoryview):
         return _decoded(bytes(source), limits)
     if isinstance(source, np.ndarray):
@@ -78,7 +61,7 @@ def load(source: ImageSource, limits: Limits = DEFAULT_LIMITS) -> UInt8:
     if hasattr(source, "convert") and hasattr(source, "mode"):
         return _from_pillow(source, limits)
     if hasattr(source, "read"):
-        return _decoded(source.read(limits.bytes + 1), limits)
+        return _decoded(_read(source, limits), limits)
     raise ImageError(f"expected a path, bytes, an array or a Pillow image, got {type(source).__name__}")
 
 
@@ -92,28 +75,35 @@ def save(image: UInt8, path: Path | str) -> None:
 
     Args:
         image: uint8 [H, W, 3], RGB.
-        path: ends with one of ``formats.SUFFIXES``.
+        path: ends with one of ``formats.SAVE_SUFFIXES``.
 
     Raises:
         ImageError: the ending is unknown or the file cannot be written.
     """
-    path = Path(path).expanduser()
-    suffix = path.suffix.lower()
-    if suffix not in formats.SUFFIXES:
-        raise ImageError(f"{path}: a picture's file name ends with one of {', '.join(sorted(formats.SUFFIXES))}")
-    _, coded = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]))
+    path = path_of(path)
+    encoding = formats.SAVE_SUFFIXES.get(path.suffix.lower())
+    if encoding is None:
+        known = ", ".join(sorted(formats.SAVE_SUFFIXES))
+        raise ImageError(f"{writable(path)}: a picture is saved under a name that ends with one of {known}")
+    try:
+        _, coded = cv2.imencode(encoding, np.ascontiguousarray(image[..., ::-1]))
+    except cv2.error:
+        height, width = image.shape[:2]
+        raise ImageError(f"{writable(path)}: {width} x {height} pixels cannot be saved in this format") from None
     try:
         path.write_bytes(coded.tobytes())
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be written ({error.strerror})") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{writable(path)}: cannot be written ({reason})") from None
 
 
-def _content(path: Path, limits: Limits) -> bytes:
+def _content(source: Path | str, limits: Limits) -> bytes:
+    if not str(source):
+        raise ImageError("an empty name is no picture")
+    path = path_of(source)
     try:
-        if path.is_dir():
-            raise ImageError("is a folder, not a picture")
-        with path.open("rb") as file:
-            return file.read(limits.bytes + 1)
+        with _opened(path) as file:
+            return _read(file, limits)
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except PermissionError:
@@ -123,103 +113,34 @@ def _content(path: Path, limits: Limits) -> bytes:
         raise ImageError(f"cannot be read ({reason})") from None
 
 
+def _opened(path: Path) -> IO[bytes]:
+    """Open a file, and nothing that would wait for a writer or never end; a shell's own ``<(...)`` is fine."""
+    kind = path.stat().st_mode
+    if stat.S_ISDIR(kind):
+        raise ImageError("is a folder, not a picture")
+    if not stat.S_ISREG(kind) and not (stat.S_ISFIFO(kind) and _is_descriptor(path)):
+        raise ImageError("is a device or a named pipe, not a file")
+    return path.open("rb")
+
+
+def _is_descriptor(path: Path) -> bool:
+    return path.as_posix() == "/dev/stdin" or path.parent.as_posix() in ("/dev/fd", "/proc/self/fd")
+
+
+def _read(file: IO[bytes], limits: Limits) -> bytes:
+    """At most one byte more than the limit allows."""
+    data = file.read(limits.bytes + 1)
+    if isinstance(data, str):
+        raise ImageError("the file object gives text: open it in binary mode, 'rb'")
+    return data
+
+
 def _decoded(data: bytes, limits: Limits) -> UInt8:
     if not data:
         raise ImageError("the file is empty")
     if len(data) > limits.bytes:
         raise ImageError(f"the file is larger than {limits.bytes / 1e6:g} MB, the limit")
-    name = formats.sniff(data)
-    if name is None:
-        raise ImageError(f"not a picture: mien reads {', '.join(formats.READ_FORMATS)}")
-    if name not in formats.READ_FORMATS:
-        kind = "a video" if name == "video" else f"in the {name} format"
-        raise ImageError(f"it is {kind}: mien reads pictures as {', '.join(formats.READ_FORMATS)}")
-    size = formats.dimensions(data, name)
-    if size is None:
-        raise ImageError(f"the {name} is damaged or truncated: its header holds no picture size")
-    _check_pixels(size[0], size[1], limits)
-    pixels = _pixels(data, name)
-    if pixels is None:
-        raise ImageError(f"the {name} is truncated or damaged")
-    return _to_rgb(pixels, premultiplied=_is_premultiplied(data, name, pixels))
-
-
-def _check_pixels(width: int, height: int, limits: Limits) -> None:
-    if width * height > limits.pixels:
-        raise ImageError(f"{width} x {height} pixels are more than {limits.pixels / 1e6:g} million, the limit")
-
-
-def _pixels(data: bytes, name: str) -> npt.NDArray[Any] | None:
-    """RGB, RGBA or grey of any depth, upright; None where the decoder gives up.
-
-    OpenCV turns a picture upright itself in IMREAD_COLOR, and every TIFF; that mode loses alpha and depth, which only
-    the other formats can have.
-    """
-    buffer = np.frombuffer(data, np.uint8)
-    try:
-        with _silent():
-            if name in ("JPEG", "BMP") or _is_cmyk(data, name):
-                pixels = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
-            elif name in ("PNG", "WebP"):
-                pixels, kinds, blocks = cv2.imdecodeWithMetadata(buffer, flags=cv2.IMREAD_UNCHANGED)
-                pixels = None if pixels is None else _upright(pixels, _orientation(kinds, blocks))
-            else:
-                pixels = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        return None
-    if pixels is None or pixels.size == 0:
-        return None
-    return pixels if pixels.ndim == 2 else _swapped(pixels)
-
-
-def _swapped(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    code = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(pixels.shape[2])
-    return pixels[..., 0] if code is None else cv2.cvtColor(pixels, code)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """OpenCV logs what is wrong with a file; the user gets one sentence instead."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(0)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)
-
-
-def _is_cmyk(data: bytes, name: str) -> bool:
-    """Four inks are not three colours and alpha (photometric interpretation 5)."""
-    return name == "TIFF" and formats.tiff_tags(data).get(formats.PHOTOMETRIC_TAG) == 5
-
-
-def _is_premultiplied(data: bytes, name: str, pixels: npt.NDArray[Any]) -> bool:
-    """libtiff multiplies 8-bit colours by alpha itself; deeper ones come as stored (1: associated alpha)."""
-    if name != "TIFF":
-        return False
-    return pixels.dtype == np.uint8 or formats.tiff_tags(data).get(formats.EXTRA_SAMPLES_TAG) == 1
-
-
-def _orientation(kinds: Any, blocks: Any) -> int:
-    for kind, block in zip(np.ravel(kinds), blocks, strict=True):
-        if kind == cv2.IMAGE_METADATA_EXIF:
-            try:
-                exif = np.ascontiguousarray(block).tobytes().removeprefix(b"Exif\x00\x00")
-                return formats.tiff_tags(exif).get(formats.ORIENTATION_TAG, 1)
-            except (struct.error, KeyError):
-                return 1
-    return 1
-
-
-def _upright(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
-    """Undo an EXIF orientation (1..8): transpose, then mirror."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+    return decoding.decode(data, limits.pixels)
 
 
 def _from_array(array: npt.NDArray[Any], limits: Limits) -> UInt8:
@@ -228,54 +149,21 @@ def _from_array(array: npt.NDArray[Any], limits: Limits) -> UInt8:
         raise ImageError(f"expected an array [H, W], [H, W, 3] (RGB) or [H, W, 4] (RGBA), got {list(array.shape)}")
     if shaped.size == 0:
         raise ImageError(f"the array is empty: {list(array.shape)}")
-    _check_pixels(shaped.shape[1], shaped.shape[0], limits)
-    return _to_rgb(shaped)
+    decoding.check_pixels(shaped.shape[1], shaped.shape[0], limits.pixels)
+    return decoding.to_rgb(shaped)
 
 
 def _from_pillow(image: Any, limits: Limits) -> UInt8:
     width, height = image.size
-    _check_pixels(width, height, limits)
+    decoding.check_pixels(width, height, limits.pixels)
+    if width * height == 0:
+        raise ImageError(f"the Pillow image is empty: {width} x {height}")
     try:
-        orientation = image.getexif().get(formats.ORIENTATION_TAG, 1)
-        if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-            pixels = np.asarray(image)
-            pixels = (
-                pixels.astype(np.uint16) if image.mode == "I" and 0 <= pixels.min() <= pixels.max() < 65536 else pixels
-            )
-        else:
-            pixels = np.asarray(image.convert("RGBA"))
-    except (OSError, SyntaxError, ValueError) as error:
+        return decoding.from_pillow(image)
+    except ImageError:
+        raise
+    except Exception as error:  # a lazily opened file is decoded here: see decoding.decode
         raise ImageError(f"the Pillow image cannot be read ({error})") from None
-    return _to_rgb(_upright(pixels, orientation))
 
 
-def _to_rgb(pixels: npt.NDArray[Any], premultiplied: bool = False) -> UInt8:
-    """Grey [H, W], RGB [H, W, 3] or RGBA [H, W, 4] of any depth -> uint8 [H, W, 3]."""
-    eight = _to_eight_bits(pixels)
-    if eight.ndim == 2:
-        return np.repeat(eight[..., None], 3, axis=2)
-    if eight.shape[2] == 4:
-        return _over_white(eight, premultiplied)
-    return np.ascontiguousarray(eight)
-
-
-def _to_eight_bits(pixels: npt.NDArray[Any]) -> UInt8:
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype.newbyteorder("=") == np.uint16:
-        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if pixels.dtype.kind == "f":
-        low, high = float(pixels.min()), float(pixels.max())
-        if low >= 0.0 and high <= 1.0:
-            return np.round(pixels * 255).astype(np.uint8)
-        raise ImageError(f"float pixels must lie in 0..1, got {low:g} to {high:g}: scale them, or give uint8")
-    raise ImageError(f"pixels must be uint8, uint16 or float in 0..1, got {pixels.dtype.name}")
-
-
-def _over_white(rgba: UInt8, premultiplied: bool) -> UInt8:
-    alpha = rgba[..., 3:]
-    if alpha.min() == 255:
-        return np.ascontiguousarray(rgba[..., :3])
-    share = alpha.astype(np.float32) / 255
-    colour = rgba[..., :3] * (np.float32(1) if premultiplied else share)
-    return np.round(np.minimum(colour + 255 * (1 - share), 255)).astype(np.uint8)
+__all__ = ["DEFAULT_LIMITS", "ImageSource", "Limits", "load", "save", "to_gray"]

@@ -24,6 +24,7 @@ from typing import Any, Literal, cast
 import pandas as pd
 
 from mien.errors import InputError, MissingExtraError, UsageError
+from mien.names import writable
 
 TableFormat = Literal["csv", "parquet"]
 
@@ -86,6 +87,9 @@ class Journal:
             raise InputError(f"cannot write {self.out}: {error.strerror}") from error
 
     def _open(self, settings: dict[str, Any], overwrite: bool) -> None:
+        if self.out.is_dir():
+            raise UsageError(f"{self.out} is a folder: name a file for the table")
+        _refuse_foreign(failures_path(self.out))
         if self.out.exists() and not overwrite and not self.folder.exists():
             raise UsageError(f"{self.out} exists already: choose another name or add --overwrite")
         self.folder.mkdir(exist_ok=True)
@@ -95,7 +99,10 @@ class Journal:
         if overwrite:
             self._clear()
         if kept.exists():
-            before = json.loads(kept.read_text())
+            before = _json(kept)
+            if before is None:
+                self.close()
+                raise InputError(f"{self.folder} is damaged: add --overwrite to begin anew")
             changed = sorted(k for k in before.keys() | plain.keys() if before.get(k) != plain.get(k))
             if changed:
                 self.close()
@@ -140,7 +147,9 @@ class Journal:
     def pieces(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Number and note of every finished piece, in order."""
         for path in sorted(self.folder.glob("[0-9]*.json")):
-            yield int(path.stem), json.loads(path.read_text())
+            note = _json(path)  # a damaged piece is one that is not there: its work is done again
+            if note is not None and path.stem.isdigit() and path.with_suffix(f".{self.format}").is_file():
+                yield int(path.stem), note
 
     @property
     def next_number(self) -> int:
@@ -154,7 +163,14 @@ class Journal:
             number: its place in the result.
             rows: its part of the table.
             note: JSON-like; what it covers, and its ``failures``: a list of [input, error, message].
+
+        Raises:
+            InputError: it cannot be written.
         """
+        with self._said():
+            self._commit(number, rows, note)
+
+    def _commit(self, number: int, rows: pd.DataFrame, note: Mapping[str, Any]) -> None:
         target = self.folder / f"{number:06d}.{self.format}"
         partial = target.with_suffix(".partial")
         if self.format == "csv":
@@ -164,8 +180,29 @@ class Journal:
         _replace(partial, target)
         _write_whole(target.with_suffix(".json"), json.dumps(dict(note)))
 
+    @contextlib.contextmanager
+    def _said(self) -> Iterator[None]:
+        """A disk that is full, or gone, is said in a sentence."""
+        try:
+            yield
+        except OSError as error:
+            raise InputError(f"cannot write {writable(self.out)}: {error.strerror}; what is done is kept") from error
+
     def read(self, number: int) -> pd.DataFrame:
-        """The rows of a finished piece."""
+        """The rows of a finished piece.
+
+        Raises:
+            InputError: they were damaged from outside; the piece counts no more, so that the next run does it again.
+        """
+        try:
+            return self._read(number)
+        except (OSError, ValueError, KeyError) as error:
+            (self.folder / f"{number:06d}.json").unlink(missing_ok=True)
+            raise InputError(
+                f"{self.folder} was damaged from outside: repeat the command, and what is missing is done again"
+            ) from error
+
+    def _read(self, number: int) -> pd.DataFrame:
         path = self.folder / f"{number:06d}.{self.format}"
         if self.format == "csv":
             # Only an empty field is missing: a photo may well be called NA.jpg, and numbers come back bit by bit.
@@ -182,20 +219,67 @@ class Journal:
         Args:
             amend: called with number, note and rows of each piece; returns the rows and the failures to write.
         """
-        partial = self.out.with_name(self.out.name + ".partial")
-        writer = (_CsvWriter if self.format == "csv" else _ParquetWriter)(partial, self.columns)
         failures: list[list[str]] = []
-        with contextlib.closing(writer):
+
+        def pieces() -> Iterator[pd.DataFrame]:
             for number, note in self.pieces():
                 rows, failed = self.read(number), note.get("failures", [])
                 if amend is not None:
                     rows, failed = amend(number, note, rows)
+                failures.extend(failed)
+                yield rows
+
+        self.write(pieces(), failures)
+
+    def write(self, tables: Iterable[pd.DataFrame], failures: list[list[str]]) -> None:
+        """Write the result and its list of failures, and remove the journal.
+
+        Args:
+            tables: the result's rows, a part at a time.
+            failures: [input, error, message] each; looked at when all rows are written.
+
+        Raises:
+            InputError: it cannot be written; the journal stays.
+        """
+        with self._said():
+            self._write(tables, failures)
+
+    def _write(self, tables: Iterable[pd.DataFrame], failures: list[list[str]]) -> None:
+        partial = self.out.with_name(self.out.name + ".partial")
+        writer = (_CsvWriter if self.format == "csv" else _ParquetWriter)(partial, self.columns)
+        with contextlib.closing(writer):
+            for rows in tables:
                 writer.write(rows)
-                failures += failed
         _write_failures(failures_path(self.out), failures)
         _replace(partial, self.out)
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    """An object in a file; None where it is absent or damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _refuse_foreign(path: Path) -> None:
+    """A list of failures is replaced or removed at the end of a run, but not a file of the user's own.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if not path.exists():
+        return
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            ours = file.readline(200).strip() == ",".join(FAILURE_COLUMNS)
+    except OSError:
+        ours = False
+    if not ours:
+        raise UsageError(f"{path} is not a list of failures that mien wrote, and would be lost: choose another --out")
 
 
 class _CsvWriter:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -20,8 +21,7 @@ from mien.analyze.analyzer import Analyzer
 from mien.assets import SAMPLE
 from mien.errors import MienError, MissingExtraError
 from mien.face.areas import PART_LANDMARKS
-from mien.face.images import Limits
-from mien.face.landmarks import DETECTORS, DetectorChoice
+from mien.face.landmarks import DetectorChoice
 from mien.serve.desk import Desk
 from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
 from mien.serve.problems import answer_to, problem
@@ -29,7 +29,8 @@ from mien.serve.schema import PICTURE
 from mien.serve.settings import ServeSettings
 from mien.serve.trust import trust_tables
 from mien.serve.upload import FIELD, read_picture
-from mien.serve.whatif import page_answer
+from mien.serve.work import Upload, answer_upload, get_ready
+from mien.trust.models import Models
 from mien.types import AREAS, EMOTIONS, PARTS
 
 WEB = Path(__file__).parent / "web"
@@ -88,15 +89,17 @@ def create_app(settings: ServeSettings, analyzer: Analyzer | None = None) -> Fas
     Raises:
         ModelError: the shipped models are missing.
     """
-    models = (Analyzer() if analyzer is None else analyzer).models
-    limits = Limits(settings.pixels, settings.upload_bytes)
-    analyzers = {name: Analyzer(models, detector=name, limits=limits) for name in DETECTORS}
-    desk = Desk(settings)
+    analyzer = Analyzer() if analyzer is None else analyzer
+    models = Models(analyzer.models.folder, analyzer.models.network, threads=1)
+    desk = Desk(settings, partial(get_ready, models, settings.limits))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        desk.close()
+        desk.open()
+        try:
+            yield
+        finally:
+            desk.close()
 
     app = FastAPI(
         title="mien",
@@ -110,7 +113,7 @@ def create_app(settings: ServeSettings, analyzer: Analyzer | None = None) -> Fas
     app.add_middleware(Guard, settings=settings)
     _add_problems(app)
     _add_pages(app, settings)
-    _add_api(app, settings, analyzers, desk)
+    _add_api(app, settings, analyzer, desk)
     return app
 
 
@@ -172,9 +175,7 @@ def _swagger(name: str) -> bytes:
         raise MissingExtraError("fastapi-swagger", "serve", "the page of the HTTP API") from error
 
 
-def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorChoice, Analyzer], desk: Desk) -> None:
-    analyzer = analyzers["auto"]
-
+def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: Desk) -> None:
     @app.post("/api/analyze", responses={**_PROBLEMS, 200: _ANSWER}, openapi_extra=_BODY, tags=["analysis"])
     async def analyze(
         request: Request,
@@ -195,13 +196,9 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
         The answer is the same JSON as one entry of `mien analyze --json`. The picture is not stored.
         """
         picture = await read_picture(request, settings)
-        chosen = analyzers[detector]
-
-        def job() -> dict[str, Any]:
-            answers = chosen.analyze(picture, area=area, heatmap=heatmap, input=input)
-            return page_answer(chosen, answers, what_if=what_if, heatmap=heatmap, preview=preview)
-
-        return await desk.run(job)
+        visible = None if area is None else tuple(area)
+        upload = Upload(picture, visible, detector, heatmap, what_if, preview, input)
+        return await desk.run(answer_upload, upload)
 
     @app.get("/api/trust", responses={**_PROBLEMS, 404: _PROBLEM}, tags=["trust"])
     async def trust() -> dict[str, Any]:
@@ -227,6 +224,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
                 "waiting": settings.waiting,
                 "upload_seconds": settings.upload_seconds,
                 "analysis_seconds": settings.analysis_seconds,
+                "memory": settings.memory,
             },
             "heatmap": "visualisation" in analyzer.models.manifest,
             "report": settings.report is not None,

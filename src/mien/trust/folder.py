@@ -48,6 +48,8 @@ class ModelEntry:
             return cls(folder / values["file"], values["sha256"], spec, bool(values.get("flip", False)), bias)
         except KeyError as error:
             raise ModelError(f"{folder / 'manifest.json'}: an entry lacks {error}") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"{folder / 'manifest.json'}: an entry is damaged ({error})") from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

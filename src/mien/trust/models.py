@@ -33,6 +33,7 @@ import numpy as np
 import onnxruntime as ort
 
 from mien.errors import ModelError
+from mien.names import path_of
 from mien.trust.folder import SHIPPED, ModelEntry
 from mien.types import AREAS, N_EMOTIONS, PARTS, Area, Float32, UInt8
 
@@ -55,6 +56,28 @@ def with_bias(logits: Float32, bias: Float32) -> Float32:
     return np.where(changed[:, None], raised, logits).astype(np.float32)
 
 
+def _manifest_of(folder: Path) -> dict[str, Any]:
+    """The manifest, with a default and at least one network of areas that are known.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"no models in {folder}: manifest.json cannot be read ({error})") from error
+    networks = manifest.get("networks") if isinstance(manifest, dict) else None
+    known = {area.value for area in AREAS}
+    if (
+        not isinstance(networks, dict)
+        or not isinstance(manifest.get("default"), str)
+        or not networks
+        or not all(isinstance(entries, dict) and entries and entries.keys() <= known for entries in networks.values())
+    ):
+        raise ModelError(f"no models in {folder}: manifest.json is damaged (it names no networks by area)")
+    return dict(manifest)
+
+
 class Models:
     """The networks of one folder, loaded when first used. Safe to share between threads.
 
@@ -68,18 +91,19 @@ class Models:
     """
 
     def __init__(self, folder: Path | str | None = None, network: str | None = None, threads: int = 0) -> None:
-        self.folder = SHIPPED if folder is None else Path(folder).expanduser()
-        try:
-            self.manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text())
-        except (OSError, ValueError) as error:
-            raise ModelError(f"no models in {self.folder}: manifest.json cannot be read ({error})") from error
-        self.network: str = network or self.manifest["default"]
+        self.folder = SHIPPED if folder is None else path_of(folder)
+        self.manifest: dict[str, Any] = _manifest_of(self.folder)
+        self.network: str = network or str(self.manifest["default"])
         if self.network not in self.manifest["networks"]:
             known = ", ".join(self.manifest["networks"])
             raise ModelError(f"{self.folder} has no network {self.network!r}: choose from {known}")
         self._threads = threads
         self._lock = threading.Lock()
         self._sessions: dict[Path, ort.InferenceSession] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the same folder; sessions do not travel."""
+        return type(self), (self.folder, self.network, self._threads)
 
     @property
     def areas(self) -> tuple[Area, ...]:

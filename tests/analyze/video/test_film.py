@@ -21,6 +21,7 @@ from mien.analyze.video.frames import VideoReader
 from mien.analyze.video.series import VIDEO_COLUMNS
 from mien.analyze.video.timeline import save_timeline
 from mien.errors import InputError, MissingExtraError, UsageError
+from mien.face.images import Limits
 from mien.types import UInt8
 
 pytest.importorskip("av", reason="the extra 'video' is not installed")
@@ -189,11 +190,99 @@ def test_a_damaged_packet_is_left_out_and_said(tmp_path: Path) -> None:
     assert reader.problem
 
 
+def whole_video(tmp_path: Path, name: str, **options: str) -> Path:
+    """4 s at 10 frames a second, with a picture that moves."""
+    noise = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH + 80, 3), np.uint8)
+    frames = [np.ascontiguousarray(cv2.blur(noise[:, 2 * i : 2 * i + WIDTH], (5, 5))) for i in range(40)]
+    return write_video(tmp_path / name, frames, [i / 10 for i in range(40)], container=options)
+
+
+def problem_of(path: Path) -> tuple[int, str]:
+    with VideoReader(path) as reader:
+        return len(list(reader)), reader.problem
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mts", "a.avi", "a.mov"])
+def test_a_whole_video_is_whole(tmp_path: Path, name: str) -> None:
+    assert problem_of(whole_video(tmp_path, name)) == (40, "")
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.mkv", {}), ("a.mp4", {"movflags": "frag_keyframe+empty_moov"})])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_cut_video_is_not_taken_for_a_whole_one(
+    tmp_path: Path, name: str, options: dict[str, str], share: float
+) -> None:
+    """Neither container says how many frames there are; the second does not even say how long it is."""
+    path = whole_video(tmp_path, name, **options)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    count, problem = problem_of(path)
+    assert count < 40
+    assert problem
+
+
+def test_damage_in_the_middle_is_said(tmp_path: Path) -> None:
+    """The decoder hides it: all frames come, one with a smear."""
+    path = whole_video(tmp_path, "a.mkv")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 3000] = bytes(3000)
+    path.write_bytes(content)
+    assert problem_of(path)[1]
+
+
+def test_flipped_bytes_are_said(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    path = whole_video(tmp_path, "a.mp4")
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    for at, size in places[8:12]:
+        for offset in range(size // 3, size, 40):
+            content[at + offset] ^= 0xFF
+    path.write_bytes(content)
+    assert problem_of(path)[1]
+
+
+def test_a_video_that_stands_still_is_not_damaged(tmp_path: Path) -> None:
+    """Uneven frames are the camera's choice, and sound may go on after the last of them."""
+    times = [0.0, 0.1, 0.25, 0.3, 4.0, 4.1, 4.3, 9.0]
+    assert problem_of(write_video(tmp_path / "a.mp4", numbered(8), times)) == (8, "")
+
+
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole_video(tmp_path, "a.mp4").rename("12:30:05.mp4")
+    assert problem_of(Path("12:30:05.mp4")) == (40, "")
+
+
+def test_a_playlist_called_a_video_opens_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    inner = whole_video(tmp_path, "inner.ts")
+    lists = {
+        "hls.mp4": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:4,\n{inner.name}\n#EXT-X-ENDLIST\n",
+        "concat.mp4": f"ffconcat version 1.0\nfile {inner.name}\n",
+    }
+    for name, text in lists.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match="cannot be read as a video"):
+            VideoReader(tmp_path / name)
+
+
+def test_a_frame_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too large"):
+        VideoReader(whole_video(tmp_path, "a.mp4"), Limits(pixels=WIDTH * HEIGHT - 1))
+
+
 def test_what_is_no_video_is_said_in_a_sentence(tmp_path: Path) -> None:
     words, empty = tmp_path / "words.mp4", tmp_path / "empty.mp4"
     words.write_text("not a video")
     empty.touch()
-    for path, sentence in ((words, "cannot be read"), (empty, "cannot be read"), (tmp_path / "no.mp4", "no such file")):
+    for path, sentence in (
+        (words, "cannot be read"),
+        (empty, "cannot be read"),
+        (tmp_path / "no.mp4", "no such file"),
+        (tmp_path, "is a folder"),
+    ):
         with pytest.raises(InputError, match=sentence):
             VideoReader(path)
 

@@ -18,7 +18,9 @@ from mien.analyze.video.tracks import Tracker, TrackSettings
 from mien.errors import InputError, UsageError
 from mien.jobs.files import hash_of
 from mien.jobs.journal import Journal
+from mien.jobs.limits import TooSlow, time_limit
 from mien.jobs.progress import Progress
+from mien.names import path_of, writable
 
 PIECE_SECONDS = 10.0
 """Seconds of video a piece: what a kill can lose."""
@@ -96,11 +98,11 @@ def _read(
     if before and before[-1]["complete"]:
         return
     try:
-        reader = VideoReader(Path(path).expanduser())
+        reader = VideoReader(path_of(path), analyzer.limits)
     except InputError as error:
         if alone:
             raise
-        note = _note(number, 0, 0, failures=[[path, type(error).__name__, str(error)]], complete=True)
+        note = _note(number, 0, 0, failures=[[writable(path), type(error).__name__, str(error)]], complete=True)
         journal.commit(journal.next_number, _frame_of([]), note)
         return
     with reader:
@@ -109,14 +111,19 @@ def _read(
         if before:
             walk.tracker.restore(before[-1]["state"])
         progress = Progress(Path(path).name, reader.frames_expected, "frames", done=first, quiet=quiet)
-        for frames in _pieces(reader.frames(first, settings.rate)):
-            rows = [row for frame in frames for row in walk.rows(frame, progress)]
-            note = _note(number, frames.last_index + 1, len(frames), state=walk.tracker.state())
-            journal.commit(journal.next_number, _frame_of(rows), note)
-            walk.fresh = True
-        failures = [[path, "damaged", reader.problem]] if reader.problem else []
+        failures = []
+        try:
+            for frames in _pieces(reader.frames(first, settings.rate)):
+                rows = [row for frame in frames for row in walk.rows(frame, progress)]
+                note = _note(number, frames.last_index + 1, len(frames), state=walk.tracker.state())
+                journal.commit(journal.next_number, _frame_of(rows), note)
+                walk.fresh = True
+        except TooSlow as error:  # what was read before this piece is kept
+            failures = [[writable(path), type(error).__name__, f"frame {reader.frames_read - 1}: {error}"]]
+        if reader.problem:
+            failures.append([writable(path), "damaged", reader.problem])
         if reader.frames_read == 0:
-            failures = [[path, "InputError", f"{path}: no frame can be read"]]
+            failures = [[writable(path), "InputError", f"{writable(path)}: no frame can be read"]]
         end = _note(number, reader.frames_read, 0, failures=failures, complete=True)
         journal.commit(journal.next_number, _frame_of([]), end)
         progress.done = reader.frames_read
@@ -178,6 +185,10 @@ class _Walk:
 
     def rows(self, frame: VideoFrame, progress: Progress) -> list[dict[str, Any]]:
         """One dict a face, keyed by the columns; the faces are numbered by track."""
+        with time_limit(self.analyzer.limits.seconds):
+            return self._rows(frame, progress)
+
+    def _rows(self, frame: VideoFrame, progress: Progress) -> list[dict[str, Any]]:
         if self.fresh:
             self.detector.reset()
         tracked = self.tracker.update(frame.pixels, frame.time, forget_flow=self.fresh)
