@@ -17,7 +17,7 @@ from mien.face.draw import (
     overlay,
 )
 from mien.face.images import to_gray
-from mien.face.landmarks import detect
+from mien.face.detect import detect
 from mien.types import PARTS, Face, Part, UInt8
 
 CARD = Card(

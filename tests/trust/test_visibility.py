@@ -13,7 +13,7 @@ from mien.errors import ModelError
 from mien.face.areas import PIECES
 from mien.face.crops import Frame, frame_of
 from mien.face.images import to_gray
-from mien.face.landmarks import detect
+from mien.face.dlib_faces import detect
 from mien.trust.folder import SHIPPED
 from mien.trust.visibility import (
     VIEW_SIDE,

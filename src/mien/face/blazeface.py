@@ -129,6 +129,21 @@ def look(pictures: Sequence[UInt8], how: Look) -> list[Found]:
     return found
 
 
+MOST = 60
+"""Anchors that :func:`raw` looks at."""
+
+
+def raw(squares: UInt8, kind: Range) -> list[Found]:
+    """The most likely boxes of each square uint8 [N, side, side, 3], unmerged, in its pixels; scores are logits."""
+    values, logits = session(f"blazeface_{kind}").run(None, {"image": squares})
+    found = []
+    for of_square, scores in zip(values, logits, strict=True):
+        top = np.argsort(-scores, kind="stable")[:MOST]
+        placed = _decoded(of_square[top], _anchors(kind)[top])
+        found.append(Found(placed[:, :2].reshape(-1, 4), placed[:, 2:], scores[top]))
+    return found
+
+
 def _decoded(values: Float32, anchors: Float32) -> Float32:
     """Two corners and six points float32 [N, 8, 2] in pixels of the square (edges), of a network's raw [N, 16]."""
     points = values.reshape(-1, 8, 2).copy()

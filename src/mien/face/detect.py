@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Literal, ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar, get_args
 
 import cv2
 import numpy as np
 
-from mien.errors import ImageError, MienError
+from mien.errors import ImageError, MienError, UsageError
 from mien.face import blazeface, mesh, search
 from mien.face.blazeface import Look
 from mien.face.pose import pose_of
 from mien.types import DetectorName, Face, Float32, UInt8
 
-DetectorChoice = Literal["mesh", "dlib"]
-DETECTORS: tuple[DetectorChoice, ...] = ("mesh", "dlib")
+DetectorChoice = Literal["mesh", "dlib", "hog", "cnn"]
+DETECTORS: tuple[DetectorChoice, ...] = get_args(DetectorChoice)
+"""``hog`` and ``cnn`` are the two halves of ``dlib``, for measuring."""
+FOUND_BY = {"mesh": "BlazeFace", "hog": "HOG", "cnn": "CNN"}
+"""A detector's name in sentences."""
+
 MIN_FACE = 40.0
 """Longer side in pixels of the smallest face that is looked for by default."""
 LEAST_SIDE = 8
@@ -73,10 +77,10 @@ def detect(picture: UInt8, detector: DetectorChoice = "mesh", min_face: float = 
     """
     if min(picture.shape[:2]) < LEAST_SIDE:
         return []
-    if detector == "dlib":
+    if detector != "mesh":
         from mien.face import dlib_faces
 
-        return dlib_faces.detect(_gray(picture))
+        return dlib_faces.detect(_gray(picture), _half(detector))
     rgb = _rgb(picture)
     faces = [_face(found, "mesh") for found in search.faces(rgb, min_face)]
     return sorted(faces, key=lambda face: -face.size)
@@ -99,10 +103,10 @@ def detect_each(pictures: Sequence[UInt8], detector: DetectorChoice = "mesh") ->
         One face a picture, in its pixels. Its detector is ``frame`` where none was found: box and points are then the
         mesh's best guess over the whole frame.
     """
-    if detector == "dlib":
+    if detector != "mesh":
         from mien.face import dlib_faces
 
-        return [dlib_faces.detect_one(_gray(picture)) for picture in pictures]
+        return [dlib_faces.detect_one(_gray(picture), _half(detector)) for picture in pictures]
     faces: list[Face] = []
     for start in range(0, len(pictures), BATCH):
         faces += _detect_batch([_rgb(picture) for picture in pictures[start : start + BATCH]])
@@ -123,7 +127,7 @@ def face_at(picture: UInt8, box: Float32 | None = None, detector: DetectorChoice
     """
     height, width = picture.shape[:2]
     given = np.array([0, 0, width, height], np.float32) if box is None else np.asarray(box, np.float32)
-    if detector == "dlib":
+    if detector != "mesh":
         from mien.face import dlib_faces
 
         gray = _gray(picture)
@@ -139,7 +143,7 @@ def face_at(picture: UInt8, box: Float32 | None = None, detector: DetectorChoice
         found = _best(piece, given - np.tile(low, 2).astype(np.float32))
         place = place if found is None else found.moved(low.astype(np.float32))
     seen = mesh.settled([rgb], [place])
-    return _from_mesh(seen.points[0], float(seen.presence[0]), "given", 0.0, given)
+    return face_of_mesh(seen.points[0], float(seen.presence[0]), "given", 0.0, given)
 
 
 def _best(piece: UInt8, box: Float32) -> mesh.Place | None:
@@ -169,18 +173,31 @@ def _detect_batch(pictures: list[UInt8]) -> list[Face]:
     seen = mesh.settled(pictures, places)
     names: list[DetectorName] = ["frame" if candidate is None else "mesh" for candidate in found]
     scores = [0.0 if candidate is None else candidate.score for candidate in found]
-    return [_from_mesh(*values) for values in zip(seen.points, seen.presence.tolist(), names, scores, strict=True)]
+    return [face_of_mesh(*values) for values in zip(seen.points, seen.presence.tolist(), names, scores, strict=True)]
 
 
 def _face(found: search.Seen, name: DetectorName) -> Face:
-    return _from_mesh(found.mesh, found.presence, name, found.score)
+    return face_of_mesh(found.mesh, found.presence, name, found.score)
 
 
-def _from_mesh(points: Float32, presence: float, name: DetectorName, score: float, box: Float32 | None = None) -> Face:
+def face_of_mesh(
+    points: Float32, presence: float, name: DetectorName, score: float, box: Float32 | None = None
+) -> Face:
+    """The face of a mesh float32 [468, 3]; its box is the mesh's where none is given."""
     return Face(
         mesh.box_of(points) if box is None else box, mesh.landmarks_of(points), name, score, points, pose_of(points),
         presence,
     )  # fmt: skip
+
+
+def _half(detector: DetectorChoice) -> Literal["auto", "hog", "cnn"]:
+    return detector if detector in ("hog", "cnn") else "auto"
+
+
+def check_detector(detector: str) -> None:
+    """Raises UsageError where no detector has this name."""
+    if detector not in DETECTORS:
+        raise UsageError(f"no detector is called {detector!r}: choose from {', '.join(DETECTORS)}")
 
 
 def _rgb(picture: UInt8) -> UInt8:

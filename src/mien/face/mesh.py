@@ -76,36 +76,36 @@ class Place:
         """The same square, shifted by (x, y)."""
         return replace(self, centre=(self.centre[0] + float(by[0]), self.centre[1] + float(by[1])))
 
-    def matrix(self) -> Float64:
-        """float64 [2, 3], from pixels of the network's picture to pixels of the photo."""
-        step = self.side / SIDE
+    def matrix(self, side: int = SIDE) -> Float64:
+        """float64 [2, 3], from pixels of a network's picture of this side to pixels of the photo."""
+        step = self.side / side
         cosine, sine = np.cos(self.angle) * step, np.sin(self.angle) * step
         turn = np.array([[cosine, -sine], [sine, cosine]])
-        return np.hstack([turn, (np.array(self.centre) - turn @ np.full(2, (SIDE - 1) / 2))[:, None]])
+        return np.hstack([turn, (np.array(self.centre) - turn @ np.full(2, (side - 1) / 2))[:, None]])
 
 
 def _angle(line: Float32 | Float64) -> float:
     return float(np.arctan2(line[1], line[0]))
 
 
-def cut(rgb: UInt8, place: Place) -> UInt8:
-    """What the network sees of a photo, uint8 [192, 192, 3]; beyond the photo it is mirrored."""
-    matrix = place.matrix()
-    if place.side > 2 * SIDE:
-        rgb, matrix = _reduced(rgb, place, matrix)
+def cut(rgb: UInt8, place: Place, side: int = SIDE) -> UInt8:
+    """What a network sees of a photo, uint8 [side, side, 3]; beyond the photo it is mirrored."""
+    matrix = place.matrix(side)
+    if place.side > 1.5 * side:
+        rgb, matrix = _reduced(rgb, place, matrix, side)
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    seen = cv2.warpAffine(rgb, matrix, (SIDE, SIDE), flags=how, borderMode=cv2.BORDER_REFLECT)
+    seen = cv2.warpAffine(rgb, matrix, (side, side), flags=how, borderMode=cv2.BORDER_REFLECT)
     return seen.astype(np.uint8, copy=False)
 
 
-def _reduced(rgb: UInt8, place: Place, matrix: Float64) -> tuple[UInt8, Float64]:
+def _reduced(rgb: UInt8, place: Place, matrix: Float64, side: int) -> tuple[UInt8, Float64]:
     """The neighbourhood of a large face by areas, so that nothing flickers: no pixel of it is left out."""
     centre, reach = np.array(place.centre), 0.75 * place.side
     low = np.maximum(np.floor(centre - reach), 0).astype(int)
     high = np.minimum(np.ceil(centre + reach) + 1, rgb.shape[1::-1]).astype(int)
     if (high - low).min() < 2:
         return rgb, matrix
-    size = np.maximum(np.round((high - low) * SIDE / place.side), 1).astype(int)
+    size = np.maximum(np.round((high - low) * side / place.side), 1).astype(int)
     factors = (high - low) / size
     piece = rgb[low[1] : high[1], low[0] : high[0]]
     small = cv2.resize(piece, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -114,7 +114,7 @@ def _close(rgb: UInt8, proposals: list[Found], min_face: float) -> list[Seen]:
     )
     kept = [i for i in range(len(merged)) if np.max(merged.boxes[i, 2:] - merged.boxes[i, :2]) >= 0.7 * min_face][:MOST]
     candidates = [Candidate(merged.boxes[i], merged.points[i], float(merged.scores[i])) for i in kept]
-    return _distinct([seen for seen in _verified(rgb, candidates) if seen.score >= verify.LEAST])
+    return _distinct([seen for seen in _verified(rgb, candidates) if seen.score >= verify.least()])
 
 
 def _verified(rgb: UInt8, candidates: list[Candidate]) -> list[Seen]:
