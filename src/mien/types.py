@@ -10,7 +10,7 @@ see ``docs/coordinates.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
@@ -236,11 +236,16 @@ class Visibility:
         probability: per part, the probability (0..1) that it is visible.
         visible: the parts taken as visible.
         given: True when the user said so (``--area``) and nothing was measured.
+        hidden: by piece of the face (``right_eye``, ``left_eye``, ``nose``, ``mouth``; sides are the person's),
+            the share (0..1) of it that is hidden; empty where the user said what is visible.
+        hidden_pieces: the pieces taken as hidden.
     """
 
     probability: Mapping[Part, float]
     visible: frozenset[Part]
     given: bool = False
+    hidden: Mapping[str, float] = field(default_factory=dict)
+    hidden_pieces: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, for JSON."""
@@ -248,6 +253,8 @@ class Visibility:
             "visible": [p.value for p in PARTS if p in self.visible],
             "probability": {p.value: float(self.probability[p]) for p in PARTS},
             "given": self.given,
+            "hidden": {piece: float(share) for piece, share in self.hidden.items()},
+            "hidden_pieces": list(self.hidden_pieces),
         }
 
 

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,17 +25,16 @@ from mien.analyze.answers import Answer, Answers, Heatmap
 from mien.errors import ModelError, UsageError
 from mien.face import images, landmarks
 from mien.face.areas import bounding_box, square_of
-from mien.face.crops import Frame, cut, frame_of
+from mien.face.crops import cut
 from mien.face.images import ImageSource, Limits
-from mien.face.spec import PUBLISHED_SPEC, Crop, CropSpec, Sampling
 from mien.names import writable
 from mien.trust import fusion
-from mien.trust.authenticity import Calibration, softmax
-from mien.trust.contribution import photo_contribution
+from mien.trust.answer import AnswerPath, Judge, PictureFaces, contributions_of, crops_of_faces
+from mien.trust.authenticity import Calibration
 from mien.trust.fusion import Fusion
 from mien.trust.models import Models, shipped_models
-from mien.trust.visibility import VisibilityModel, part_visibility
-from mien.types import EMOTIONS, PARTS, Area, Emotion, Face, Float32, Part, Prediction, UInt8, Visibility
+from mien.trust.visibility import Eyes, part_visibility
+from mien.types import PARTS, Area, Emotion, Face, Part, Prediction, UInt8, Visibility
 
 AreaChoice = Area | Part | str | Iterable[Area | Part | str]
 """An area or parts that are visible: ``"mouth"``, ``Area.NOSE_EYES``, ``["eyes", "mouth"]``."""
@@ -90,8 +89,8 @@ class Analyzer:
         self.coverage = coverage
         self.min_authenticity = min_authenticity
         self.limits = limits
-        self.calibration, self.fusion, self._uncalibrated = _trust_of(self.models)
-        self._sight = _sight_of(self.models)
+        calibration, rule, self._uncalibrated = _trust_of(self.models)
+        self.path, self.judge = AnswerPath.of(self.models, rule), Judge(calibration, coverage)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """An Analyzer in another process is opened there anew, with the same models and options."""
@@ -147,138 +146,81 @@ class Analyzer:
         visible = parts_of(area)
         seen = Visibility({part: float(part in visible) for part in PARTS}, visible, given=True)
         logits = {name: prediction.logits[None] for name, prediction in answer.predictions.items()}
-        fused = self._fused(logits, visible)
-        contributions = self._contributions(logits, fused, seen)
+        found = self.path.fused(logits, visible)
+        fused = None if found is None else self.judge.predictions(found.area, found.logits, found.source)[0]
+        contributions = contributions_of(self.path, self.judge, logits, fused, visible)
         return replace(
             answer, visibility=seen, fused=fused, contributions=contributions, abstained=self._abstains(fused)
         )
 
-    def part_visibility(self, image: ImageSource, landmarks: npt.ArrayLike, eyes: str = "both") -> Visibility:
+    def part_visibility(self, image: ImageSource, landmarks: npt.ArrayLike, eyes: Eyes = "both") -> Visibility:
         """Which parts of one face can be seen; nothing else is computed. For any user of dlib's 68 landmarks.
 
         Args:
             image: as in :meth:`analyze`.
             landmarks: [68, 2], (x, y) in pixels of the upright picture.
-            eyes: ``both`` eyes and brows, or ``one``, the published eyes area (right brow and eye).
+            eyes: ``both`` eyes and brows, ``one``, the published eyes area (right brow and eye), or ``any`` of them.
 
         Raises:
             ImageError: the picture cannot be read.
             ModelError: these models have no visibility network.
             ValueError: the landmarks have another shape.
         """
-        if self._sight is None:
-            raise ModelError(f"{self.models.folder} has no visibility network")
+        if self.path.sight is None:
+            raise ModelError(f"{self.models.folder} has no network that says what is hidden")
         gray = images.to_gray(images.load(image, self.limits))
-        return part_visibility(gray, np.asarray(landmarks), eyes, self._sight)
+        return part_visibility(gray, np.asarray(landmarks), eyes, self.path.sight)
 
     def _answers(self, gray: UInt8, faces: list[Face], visible: frozenset[Part] | None, heatmap: bool) -> list[Answer]:
-        frames = _Frames(gray, faces)
-        crops = {area: frames.crops(area, self.models.entry(area).spec) for area in self.models.areas}
-        logits = {area: self.models.logits(area, np.stack([c.pixels for c in row])) for area, row in crops.items()}
-        seen = self._visibilities(frames, visible)
-        predictions = {area: self._predictions(area, rows) for area, rows in logits.items()}
-        blanked = self._blanked(frames, seen)
-        fused = [self._fused({a: rows[i : i + 1] for a, rows in logits.items()}, s.visible, blanked[i])
-                 for i, s in enumerate(seen)]  # fmt: skip
+        canvases = PictureFaces(gray, faces)
+        looked = self.path.look(canvases, visible)
+        predictions = {area: self.judge.predictions(area, rows) for area, rows in looked.areas.items()}
+        fused = [
+            None if shown is None else self.judge.predictions(shown, looked.logits[i : i + 1], looked.sources[i])[0]
+            for i, shown in enumerate(looked.shown)
+        ]
         maps = (
-            self._heatmaps(frames, [None if f is None else f.emotion for f in fused])
+            self._heatmaps(canvases, [None if f is None else f.emotion for f in fused])
             if heatmap
             else [None] * len(faces)
         )
+        crops = crops_of_faces(looked, faces, self.models)
         return [
             Answer(
                 face=face,
-                visibility=seen[i],
+                visibility=looked.seen[i],
                 predictions={area: rows[i] for area, rows in predictions.items()},
                 fused=fused[i],
-                contributions=self._contributions(
-                    {a: rows[i : i + 1] for a, rows in logits.items()}, fused[i], seen[i]
+                contributions=contributions_of(
+                    self.path, self.judge, {a: z[i : i + 1] for a, z in looked.areas.items()}, fused[i],
+                    looked.seen[i].visible,
                 ),
                 heatmap=maps[i],
-                notes=self._notes(gray, face, assumed=visible is None and self._sight is None),
+                notes=self._notes(gray, face, assumed=visible is None and self.path.sight is None),
                 abstained=self._abstains(fused[i]),
-                crops={area: row[i] for area, row in crops.items()},
+                crops=crops[i],
             )
             for i, face in enumerate(faces)
-        ]
-
-    def _visibilities(self, frames: _Frames, visible: frozenset[Part] | None) -> list[Visibility]:
-        if visible is not None:
-            given = Visibility({part: float(part in visible) for part in PARTS}, visible, given=True)
-            return [given] * len(frames.faces)
-        if self._sight is None:
-            return [Visibility(dict.fromkeys(PARTS, 1.0), frozenset(PARTS), given=True)] * len(frames.faces)
-        return [self._sight.visibility(frame) for frame in frames.frames()]
-
-    def _blanked(self, frames: _Frames, seen: Sequence[Visibility]) -> list[Mapping[Area, Float32] | None]:
-        """Of each face on which one part was found hidden, the logits of its crops with that part blanked."""
-        rows: list[Mapping[Area, Float32] | None] = []
-        for i, visibility in enumerate(seen):
-            wanted = fusion.blanked_within(visibility.visible) if visibility.visible and not visibility.given else ()
-            wanted = tuple(area for area in wanted if area in self.models.areas)
-            hidden, of_face = frozenset(PARTS) - visibility.visible, {}
-            for area in wanted:
-                spec = self.models.entry(area).spec
-                crop = cut(frames.frames(spec)[i], area, spec, hidden=hidden)
-                of_face[area] = self.models.logits(area, crop[None])
-            rows.append(of_face or None)
-        return rows
-
-    def _predictions(self, area: Area, logits: Float32, source: str = "") -> list[Prediction]:
-        """One prediction a row of logits float32 [N, 8]; ``source`` is how they are calibrated, the area by default."""
-        source = source or area
-        said = [EMOTIONS[i] for i in logits.argmax(axis=1)]
-        if self.calibration is None:
-            probabilities = softmax(logits).astype(np.float32)
-            return [Prediction(area, z, p, e, None) for z, p, e in zip(logits, probabilities, said, strict=True)]
-        probabilities = self.calibration.probabilities(source, logits)
-        right = self.calibration.judge(source, logits)
-        sets: list[tuple[Emotion, ...]] = [()] * len(logits)
-        if self.coverage is not None:
-            sets = self.calibration.prediction_set(source, logits, self.coverage)
-        rows = zip(logits, probabilities, said, right, sets, strict=True)
-        return [Prediction(area, z, p, e, r, s) for z, p, e, r, s in rows]
-
-    def _fused(
-        self, logits: Mapping[Area, Float32], visible: frozenset[Part], blanked: Mapping[Area, Float32] | None = None
-    ) -> Prediction | None:
-        if not visible or not any(area.parts <= visible for area in logits):
-            return None
-        fused = fusion.fuse(logits, visible, self.fusion, blanked)
-        return self._predictions(fused.area, fused.logits, fused.source)[0]
-
-    def _contributions(
-        self, logits: Mapping[Area, Float32], fused: Prediction | None, seen: Visibility
-    ) -> Mapping[Part, float]:
-        """Bits by visible part: the fused answer of every subset of the visible parts gives the game's values."""
-        if fused is None or self.calibration is None:
-            return {}
-        inside = fusion.areas_within(seen.visible)
-        answers = {area: self._fused(logits, area.parts) for area in inside if area in logits}
-        answers[Area.of(seen.visible)] = fused
-        if len(answers) < len(inside):
-            return {}
-        probabilities = {area: answer.probabilities for area, answer in answers.items() if answer is not None}
-        return photo_contribution(probabilities, fused.emotion, self.calibration.prior, seen.visible).bits
+        ]  # fmt: skip
 
     def _abstains(self, fused: Prediction | None) -> bool:
         if fused is None or not self.min_authenticity:
             return False
         return fused.authenticity is None or fused.authenticity.value < self.min_authenticity
 
-    def _heatmaps(self, frames: _Frames, emotions: Sequence[Emotion | None]) -> list[Heatmap | None]:
+    def _heatmaps(self, canvases: PictureFaces, emotions: Sequence[Emotion | None]) -> list[Heatmap | None]:
         if "visualisation" not in self.models.manifest:
             raise ModelError(f"{self.models.folder} has no visualisation network, which heatmaps need")
         spec = self.models.visualisation.spec
-        crops = frames.crops(Area.WHOLE_FACE, spec)
-        _, maps, _ = self.models.class_maps(np.stack([crop.pixels for crop in crops]))
+        _, maps, _ = self.models.class_maps(np.stack([cut(c, Area.WHOLE_FACE, spec) for c in canvases.of(spec)]))
         heatmaps: list[Heatmap | None] = []
-        for crop, emotion, of_face in zip(crops, emotions, maps, strict=True):
+        for face, emotion, of_face in zip(canvases.faces, emotions, maps, strict=True):
             if emotion is None:
                 heatmaps.append(None)
                 continue
             values = cv2.resize(of_face[emotion.position], (spec.size,) * 2, interpolation=cv2.INTER_LINEAR)
-            heatmaps.append(Heatmap(emotion, values.astype(np.float32), crop.box))
+            box = square_of(bounding_box(face.landmarks, Area.WHOLE_FACE, spec), spec.padded)
+            heatmaps.append(Heatmap(emotion, values.astype(np.float32), box))
         return heatmaps
 
     def _notes(self, gray: UInt8, face: Face, assumed: bool) -> tuple[str, ...]:
@@ -296,26 +238,6 @@ class Analyzer:
         if self._uncalibrated:
             notes.append(self._uncalibrated)
         return tuple(notes)
-
-
-class _Frames:
-    """The faces of one picture as frames, made once a face size and sampling."""
-
-    def __init__(self, gray: UInt8, faces: Sequence[Face]) -> None:
-        self.gray, self.faces = gray, faces
-        self._frames: dict[tuple[float, Sampling], list[Frame]] = {}
-
-    def frames(self, spec: CropSpec = PUBLISHED_SPEC) -> list[Frame]:
-        how = spec.face_size, spec.sampling
-        if how not in self._frames:
-            self._frames[how] = [frame_of(self.gray, face.landmarks, *how) for face in self.faces]
-        return self._frames[how]
-
-    def crops(self, area: Area, spec: CropSpec) -> list[Crop]:
-        """One crop a face."""
-        boxes = [square_of(bounding_box(face.landmarks, area, spec), spec.padded) for face in self.faces]
-        pixels = [cut(frame, area, spec) for frame in self.frames(spec)]
-        return [Crop(area, spec, p, box) for p, box in zip(pixels, boxes, strict=True)]
 
 
 def parts_of(area: AreaChoice) -> frozenset[Part]:
@@ -370,14 +292,3 @@ def _trust_of(models: Models) -> tuple[Calibration | None, Fusion, str]:
     if not calibration.belongs_to(models):
         return None, fusion.LARGEST, "The calibration belongs to other networks, so how far to trust these is unknown."
     return calibration, rule, ""
-
-
-def _sight_of(models: Models) -> VisibilityModel | None:
-    """What finds hidden parts: the models' own network, otherwise the shipped one; None where neither is there."""
-    if "visibility" in models.manifest:
-        return VisibilityModel(models.folder)
-    try:
-        shipped = shipped_models()
-    except ModelError:
-        return None
-    return VisibilityModel(shipped.folder) if "visibility" in shipped.manifest else None

@@ -25,7 +25,8 @@ import pandas as pd
 
 from mien.data.samples import Split
 from mien.errors import DatasetError
-from mien.face.crops import Frame, cut
+from mien.face.aligned import area_view
+from mien.face.crops import Frame
 from mien.face.spec import CropSpec
 from mien.types import EMOTIONS, Area, Float32, UInt8
 
@@ -128,4 +129,4 @@ def crops_of(cache: FaceCache, rows: npt.NDArray[np.int64], area: Area, spec: Cr
     """uint8 [len(rows), size, size], cut from the cache's frames (about 20 microseconds a crop)."""
     if not len(rows):
         return np.zeros((0, spec.size, spec.size), np.uint8)
-    return np.stack([cut(cache.frame(int(row)), area, spec) for row in rows])
+    return np.stack([area_view(cache.frame(int(row)), area, spec) for row in rows])
