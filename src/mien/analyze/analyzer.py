@@ -58,10 +58,12 @@ class Analyzer:
         coverage: also give prediction sets that hold the right emotion with this probability, e.g. 0.9.
         min_authenticity: answers below this authenticity are abstained from.
         limits: on pixels and bytes of a picture.
+        prior: mix of emotions among the faces, where it is not that of the calibration: a
+            :class:`~mien.trust.prior.Prior`, what :meth:`Prior.parse` reads (``"balanced"``), or shares by emotion.
 
     Raises:
         UsageError: an argument has a value that is not known.
-        ModelError: the models are missing or damaged.
+        ModelError: the models are missing or damaged; or a prior is given and they were never calibrated.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Analyzer:
         coverage: float | None = None,
         min_authenticity: float = 0.0,
         limits: Limits = images.DEFAULT_LIMITS,
+        prior: PriorChoice = None,
     ) -> None:
         if detector not in landmarks.DETECTORS:
             raise UsageError(f"no detector is called {detector!r}: choose from {', '.join(landmarks.DETECTORS)}")
@@ -90,14 +93,16 @@ class Analyzer:
         self.min_authenticity = min_authenticity
         self.limits = limits
         calibration, rule, self._uncalibrated = _trust_of(self.models)
-        self.path, self.judge = AnswerPath.of(self.models, rule), Judge(calibration, coverage)
+        self.path, self._calibration = AnswerPath.of(self.models, rule), calibration
+        self.prior = prior_of_choice(prior)
+        self.judge = self._judge_under(self.prior)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """An Analyzer in another process is opened there anew, with the same models and options."""
         options = {
             "detector": self.detector, "area": None if self.visible is None else tuple(sorted(self.visible)),
             "heatmap": self.heatmap, "coverage": self.coverage, "min_authenticity": self.min_authenticity,
-            "limits": self.limits,
+            "limits": self.limits, "prior": self.prior,
         }  # fmt: skip
         return _reopened, (type(self), self.models, options)
 
@@ -109,6 +114,7 @@ class Analyzer:
         heatmap: bool | None = None,
         faces: Sequence[Face] | None = None,
         input: str | None = None,
+        prior: PriorChoice = None,
     ) -> Answers:
         """Analyse one picture.
 
@@ -119,6 +125,7 @@ class Analyzer:
             heatmap: compute class maps; None is as the Analyzer was made.
             faces: analyse these faces (in pixels of the upright picture) instead of looking for some.
             input: name of the picture in the results; None is its path, or empty.
+            prior: mix of emotions among the faces; None is as the Analyzer was made.
 
         Returns:
             One answer a face, largest first; empty where there is none.
@@ -134,7 +141,8 @@ class Analyzer:
         found = landmarks.detect(gray, self.detector) if faces is None else list(faces)
         name = writable((str(image) if isinstance(image, str | Path) else "") if input is None else input)
         wanted = self.heatmap if heatmap is None else heatmap
-        answers = tuple(self._answers(gray, found, visible, wanted)) if found else ()
+        judge = self.judge if prior is None else self._judge_under(prior_of_choice(prior))
+        answers = tuple(self._answers(gray, found, visible, wanted, judge)) if found else ()
         return Answers(answers, rgb, name, f"{self.models.network} {self.models.manifest.get('version', '')}".strip())
 
     def reconsider(self, answer: Answer, area: AreaChoice) -> Answer:
