@@ -97,10 +97,10 @@ def _subsets(args: argparse.Namespace) -> int:
     path = AnswerPath.of(models, Fusion.load(models.folder, models.network))
     judge = Judge(Calibration.load(models.folder, models.network))
     table = end_to_end(samples, path, judge, detect, lambda text: print(text, file=sys.stderr))
+    measured = {name: measured_subset(table, labels) for name, labels in subsets.items()}
     result = {
         "command": "mien " + " ".join(sys.argv[1:]), "network": models.network,
-        "models": models.entry(models.areas[-1]).sha256[:12],
-        "subsets": {name: measured_subset(table, labels) for name, labels in subsets.items()},
+        "models": models.entry(models.areas[-1]).sha256[:12], "subsets": measured,
     }  # fmt: skip
     if args.table:
         table.round(5).to_csv(args.table, index=False)
@@ -108,7 +108,7 @@ def _subsets(args: argparse.Namespace) -> int:
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(text + "\n")
-    print(text if args.json else _subset_table(result["subsets"]))
+    print(text if args.json else _subset_table(measured))
     return 0
 
 

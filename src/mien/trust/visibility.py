@@ -12,6 +12,7 @@ Left and right eye are the person's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -21,11 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.errors import ModelError
+from mien.face import images
 from mien.face.aligned import area_view
 from mien.face.areas import PIECES, PIECES_OF_PART
 from mien.face.crops import Frame, frame_of
+from mien.face.images import ImageSource
 from mien.trust.models import Models
-from mien.types import PARTS, Area, Float32, Part, UInt8, Visibility
+from mien.types import PARTS, Area, Face, Float32, Part, UInt8, Visibility
 
 Eyes = Literal["any", "one", "both"]
 """Which eye decides whether the eyes are visible: the more visible one, the person's right one (as published), or the
@@ -118,6 +121,35 @@ class VisibilityModel:
         """Of one face of a picture uint8 [H, W] with landmarks float32 [68, 2] in its pixels."""
         spec = self._entry.spec
         return self.visibilities([frame_of(gray, landmarks, spec.face_size, spec.sampling)], eyes)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceVisibility:
+    """A face of a photo, and what of it can be seen."""
+
+    face: Face
+    visibility: Visibility
+
+
+def photo_visibility(source: ImageSource, model: VisibilityModel) -> tuple[list[FaceVisibility], UInt8]:
+    """What can be seen of every face of a photo, largest first.
+
+    Args:
+        source: as in :func:`mien.face.images.load`.
+        model: looks.
+
+    Returns:
+        The faces, and the photo as uint8 [H, W, 3], RGB.
+
+    Raises:
+        ImageError: the photo cannot be read.
+    """
+    from mien.face.landmarks import detect
+
+    picture = images.load(source)
+    gray = images.to_gray(picture)
+    faces = detect(gray)
+    return [FaceVisibility(face, model.of_picture(gray, face.landmarks, "any")) for face in faces], picture
 
 
 def _seeing(models: Models) -> str:
