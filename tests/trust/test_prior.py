@@ -169,6 +169,15 @@ def test_wrong_forms_get_one_sentence(text: str, said: str) -> None:
         Prior.parse(text)
 
 
+def test_no_file_is_read_for_a_stranger(tmp_path: Path) -> None:
+    path = tmp_path / "a=1.csv"
+    path.write_text("emotion,share\nhappiness,1\n")
+    assert Prior.parse("happiness=1", files=False).shares[1] == 1
+    for text in (str(path), "/etc/passwd"):
+        with pytest.raises(UsageError):
+            Prior.parse(text, files=False)
+
+
 @pytest.mark.parametrize("content", ["", "emotion,share\n", "a,b\n1,2\n", "{", '{"prior": 3}', "emotion,share\njoy,1\n"])
 def test_wrong_files_get_one_sentence(tmp_path: Path, content: str) -> None:
     path = tmp_path / "mix.csv"

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,16 @@ from mien.trust.answer import AnswerPath, Judge, PictureFaces, contributions_of,
 from mien.trust.authenticity import Calibration
 from mien.trust.fusion import Fusion
 from mien.trust.models import Models, shipped_models
+from mien.trust.prior import Prior, prior_of_choice
+from mien.trust.reference import read_reference
 from mien.trust.visibility import Eyes, part_visibility
 from mien.types import PARTS, Area, Emotion, Face, Part, Prediction, UInt8, Visibility
 
 AreaChoice = Area | Part | str | Iterable[Area | Part | str]
 """An area or parts that are visible: ``"mouth"``, ``Area.NOSE_EYES``, ``["eyes", "mouth"]``."""
+
+PriorChoice = Prior | str | Mapping[str, float] | None
+"""A mix of emotions, as itself, as text or as shares by emotion; None is that of the calibration."""
 
 MEASURED_FACE_SIZE = (24.0, 512.0)
 """``Face.size`` in pixels between which accuracy was measured, where the models' manifest does not say."""
@@ -154,9 +159,10 @@ class Analyzer:
         visible = parts_of(area)
         seen = Visibility({part: float(part in visible) for part in PARTS}, visible, given=True)
         logits = {name: prediction.logits[None] for name, prediction in answer.predictions.items()}
+        judge = self.judge if answer.prior == self.prior else self._judge_under(answer.prior)
         found = self.path.fused(logits, visible)
-        fused = None if found is None else self.judge.predictions(found.area, found.logits, found.source)[0]
-        contributions = contributions_of(self.path, self.judge, logits, fused, visible)
+        fused = None if found is None else judge.predictions(found.area, found.logits, found.source)[0]
+        contributions = contributions_of(self.path, judge, logits, fused, visible)
         return replace(
             answer, visibility=seen, fused=fused, contributions=contributions, abstained=self._abstains(fused)
         )
@@ -179,12 +185,19 @@ class Analyzer:
         gray = images.to_gray(images.load(image, self.limits))
         return part_visibility(gray, np.asarray(landmarks), eyes, self.path.sight)
 
-    def _answers(self, gray: UInt8, faces: list[Face], visible: frozenset[Part] | None, heatmap: bool) -> list[Answer]:
+    def _judge_under(self, prior: Prior | None) -> Judge:
+        calibration, models = self._calibration, self.models
+        reference = read_reference(models.folder, models.network) if prior and self.coverage is not None else {}
+        return Judge(calibration, self.coverage, prior, reference)
+
+    def _answers(
+        self, gray: UInt8, faces: list[Face], visible: frozenset[Part] | None, heatmap: bool, judge: Judge
+    ) -> list[Answer]:
         canvases = PictureFaces(gray, faces)
         looked = self.path.look(canvases, visible)
-        predictions = {area: self.judge.predictions(area, rows) for area, rows in looked.areas.items()}
+        predictions = {area: judge.predictions(area, rows) for area, rows in looked.areas.items()}
         fused = [
-            None if shown is None else self.judge.predictions(shown, looked.logits[i : i + 1], looked.sources[i])[0]
+            None if shown is None else judge.predictions(shown, looked.logits[i : i + 1], looked.sources[i])[0]
             for i, shown in enumerate(looked.shown)
         ]
         maps = (
@@ -200,13 +213,14 @@ class Analyzer:
                 predictions={area: rows[i] for area, rows in predictions.items()},
                 fused=fused[i],
                 contributions=contributions_of(
-                    self.path, self.judge, {a: z[i : i + 1] for a, z in looked.areas.items()}, fused[i],
+                    self.path, judge, {a: z[i : i + 1] for a, z in looked.areas.items()}, fused[i],
                     looked.seen[i].visible,
                 ),
                 heatmap=maps[i],
                 notes=self._notes(gray, face, assumed=visible is None and self.path.sight is None),
                 abstained=self._abstains(fused[i]),
                 crops=crops[i],
+                prior=judge.prior,
             )
             for i, face in enumerate(faces)
         ]  # fmt: skip

@@ -12,6 +12,7 @@ from mien.face.landmarks import DETECTORS, DetectorChoice
 from mien.face.limits import Limits
 from mien.serve.whatif import page_answer
 from mien.trust.models import Models
+from mien.trust.prior import Prior
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Upload:
         what_if: add the answer for every set of visible parts.
         preview: add the picture as a JPEG.
         input: its name in the answer.
+        prior: mix of emotions among the faces; None is that of the calibration.
     """
 
     picture: bytes
@@ -35,6 +37,7 @@ class Upload:
     what_if: bool = False
     preview: bool = False
     input: str = ""
+    prior: Prior | None = None
 
 
 _analyzers: dict[DetectorChoice, Analyzer] = {}
@@ -60,5 +63,7 @@ def answer_upload(upload: Upload) -> dict[str, Any]:
         UsageError: the area is unknown.
     """
     analyzer = _analyzers[upload.detector]
-    answers = analyzer.analyze(upload.picture, area=upload.area, heatmap=upload.heatmap, input=upload.input)
+    answers = analyzer.analyze(
+        upload.picture, area=upload.area, heatmap=upload.heatmap, input=upload.input, prior=upload.prior
+    )
     return page_answer(analyzer, answers, what_if=upload.what_if, heatmap=upload.heatmap, preview=upload.preview)

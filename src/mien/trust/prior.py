@@ -67,13 +67,14 @@ class Prior:
         return prior if name else cls(prior.text, prior.shares)
 
     @classmethod
-    def parse(cls, text: str) -> Prior:
+    def parse(cls, text: str, files: bool = True) -> Prior:
         """A mix as it is written on the command line.
 
         Args:
             text: ``balanced``; ``ferplus``, the mix of FER+'s training faces; ``emotion=share,...``, counts do as well;
                 or the path of a CSV (columns emotion, share) or JSON file (emotion to share; also what
                 ``mien calibrate --unlabelled --out`` wrote).
+            files: False reads no file, for callers who may not name one.
 
         Raises:
             UsageError: it is none of these, or damaged.
@@ -85,8 +86,10 @@ class Prior:
             from mien.trust.authenticity import Calibration  # which imports this module
 
             return cls("ferplus", tuple(float(s) for s in Calibration.load().prior))
-        if "=" in text and not Path(text).is_file():
+        if "=" in text and not (files and Path(text).is_file()):
             return cls.of(_pairs(part.partition("=")[::2] for part in text.split(",") if part.strip()))
+        if not files:
+            raise UsageError(f"prior: expected balanced, ferplus, or emotion=share,...; got {text!r}")
         return cls._read(Path(text).expanduser())
 
     @classmethod
