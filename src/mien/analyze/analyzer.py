@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ from mien.trust.answer import AnswerPath, Judge, PictureFaces, contributions_of,
 from mien.trust.authenticity import Calibration
 from mien.trust.fusion import Fusion
 from mien.trust.models import Models, shipped_models
+from mien.trust.prior import Prior, prior_of_choice
+from mien.trust.reference import read_reference
 from mien.trust.visibility import Eyes, part_visibility
 from mien.types import PARTS, Area, Emotion, Face, Float32, Part, Prediction, UInt8, Visibility
 
@@ -42,6 +44,8 @@ AreaChoice = Area | Part | str | Iterable[Area | Part | str]
 
 LEAST_FACE = 12.0
 """Smaller faces hold nothing that any of the networks could see."""
+PriorChoice = Prior | str | Mapping[str, float] | None
+"""A mix of emotions, as itself, as text or as shares by emotion; None is that of the calibration."""
 
 MEASURED_FACE_SIZE = (24.0, 512.0)
 """``Face.size`` in pixels between which accuracy was measured, where the models' manifest does not say."""
@@ -63,10 +67,12 @@ class Analyzer:
         coverage: also give prediction sets that hold the right emotion with this probability, e.g. 0.9.
         min_authenticity: answers below this authenticity are abstained from.
         limits: on pixels and bytes of a picture.
+        prior: mix of emotions among the faces, where it is not that of the calibration: a
+            :class:`~mien.trust.prior.Prior`, what :meth:`Prior.parse` reads (``"balanced"``), or shares by emotion.
 
     Raises:
         UsageError: an argument has a value that is not known.
-        ModelError: the models are missing or damaged.
+        ModelError: the models are missing or damaged; or a prior is given and they were never calibrated.
     """
 
     def __init__(
@@ -81,6 +87,7 @@ class Analyzer:
         coverage: float | None = None,
         min_authenticity: float = 0.0,
         limits: Limits = images.DEFAULT_LIMITS,
+        prior: PriorChoice = None,
     ) -> None:
         check_detector(detector)
         if not min_face >= LEAST_FACE:
@@ -98,7 +105,9 @@ class Analyzer:
         self.min_authenticity = min_authenticity
         self.limits = limits
         calibration, rule, self._uncalibrated = _trust_of(self.models)
-        self.path, self.judge = AnswerPath.of(self.models, rule), Judge(calibration, coverage)
+        self.path, self._calibration = AnswerPath.of(self.models, rule), calibration
+        self.prior = prior_of_choice(prior)
+        self.judge = self._judge_under(self.prior)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """An Analyzer in another process is opened there anew, with the same models and options."""
@@ -106,7 +115,7 @@ class Analyzer:
             "detector": self.detector, "min_face": self.min_face,
             "area": None if self.visible is None else tuple(sorted(self.visible)),
             "heatmap": self.heatmap, "coverage": self.coverage, "min_authenticity": self.min_authenticity,
-            "limits": self.limits,
+            "limits": self.limits, "prior": self.prior,
         }  # fmt: skip
         return _reopened, (type(self), self.models, options)
 
@@ -120,6 +129,7 @@ class Analyzer:
         boxes: Sequence[npt.ArrayLike] | None = None,
         whole_picture: bool = False,
         input: str | None = None,
+        prior: PriorChoice = None,
     ) -> Answers:
         """Analyse one picture.
 
@@ -133,6 +143,7 @@ class Analyzer:
                 brows to chin: nothing is looked for, only the landmarks are placed.
             whole_picture: the whole picture is one face: nothing is looked for.
             input: name of the picture in the results; None is its path, or empty.
+            prior: mix of emotions among the faces; None is as the Analyzer was made.
 
         Returns:
             One answer a face, largest first; empty where there is none.
@@ -153,7 +164,8 @@ class Analyzer:
             found = detect(rgb, self.detector, self.min_face) if faces is None else list(faces)
         name = writable((str(image) if isinstance(image, str | Path) else "") if input is None else input)
         wanted = self.heatmap if heatmap is None else heatmap
-        answers = tuple(self._answers(gray, found, visible, wanted)) if found else ()
+        judge = self.judge if prior is None else self._judge_under(prior_of_choice(prior))
+        answers = tuple(self._answers(gray, found, visible, wanted, judge)) if found else ()
         return Answers(answers, rgb, name, f"{self.models.network} {self.models.manifest.get('version', '')}".strip())
 
     def reconsider(self, answer: Answer, area: AreaChoice) -> Answer:
@@ -165,9 +177,10 @@ class Analyzer:
         visible = parts_of(area)
         seen = Visibility({part: float(part in visible) for part in PARTS}, visible, given=True)
         logits = {name: prediction.logits[None] for name, prediction in answer.predictions.items()}
+        judge = self.judge if answer.prior == self.prior else self._judge_under(answer.prior)
         found = self.path.fused(logits, visible)
-        fused = None if found is None else self.judge.predictions(found.area, found.logits, found.source)[0]
-        contributions = contributions_of(self.path, self.judge, logits, fused, visible)
+        fused = None if found is None else judge.predictions(found.area, found.logits, found.source)[0]
+        contributions = contributions_of(self.path, judge, logits, fused, visible)
         return replace(
             answer, visibility=seen, fused=fused, contributions=contributions, abstained=self._abstains(fused)
         )
@@ -190,12 +203,19 @@ class Analyzer:
         gray = images.to_gray(images.load(image, self.limits))
         return part_visibility(gray, np.asarray(landmarks), eyes, self.path.sight)
 
-    def _answers(self, gray: UInt8, faces: list[Face], visible: frozenset[Part] | None, heatmap: bool) -> list[Answer]:
+    def _judge_under(self, prior: Prior | None) -> Judge:
+        calibration, models = self._calibration, self.models
+        reference = read_reference(models.folder, models.network) if prior and self.coverage is not None else {}
+        return Judge(calibration, self.coverage, prior, reference)
+
+    def _answers(
+        self, gray: UInt8, faces: list[Face], visible: frozenset[Part] | None, heatmap: bool, judge: Judge
+    ) -> list[Answer]:
         canvases = PictureFaces(gray, faces)
         looked = self.path.look(canvases, visible)
-        predictions = {area: self.judge.predictions(area, rows) for area, rows in looked.areas.items()}
+        predictions = {area: judge.predictions(area, rows) for area, rows in looked.areas.items()}
         fused = [
-            None if shown is None else self.judge.predictions(shown, looked.logits[i : i + 1], looked.sources[i])[0]
+            None if shown is None else judge.predictions(shown, looked.logits[i : i + 1], looked.sources[i])[0]
             for i, shown in enumerate(looked.shown)
         ]
         maps = (
@@ -211,13 +231,14 @@ class Analyzer:
                 predictions={area: rows[i] for area, rows in predictions.items()},
                 fused=fused[i],
                 contributions=contributions_of(
-                    self.path, self.judge, {a: z[i : i + 1] for a, z in looked.areas.items()}, fused[i],
+                    self.path, judge, {a: z[i : i + 1] for a, z in looked.areas.items()}, fused[i],
                     looked.seen[i].visible,
                 ),
                 heatmap=maps[i],
                 notes=self._notes(gray, face, assumed=visible is None and self.path.sight is None),
                 abstained=self._abstains(fused[i]),
                 crops=crops[i],
+                prior=judge.prior,
             )
             for i, face in enumerate(faces)
         ]  # fmt: skip

@@ -16,6 +16,7 @@ import numpy as np
 from mien.analyze.table import _prediction_columns, table_of
 from mien.face import draw
 from mien.face.spec import Crop
+from mien.trust.prior import Prior
 from mien.types import PARTS, Area, Emotion, Face, Float32, Part, Prediction, UInt8, Visibility
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Answer:
         notes: plain sentences about what limits this answer; empty where nothing does.
         abstained: True where the fused answer's authenticity is below the one asked for.
         crops: what each area's network saw.
+        prior: the mix of emotions that was taken into account; None where it is that of the calibration.
     """
 
     face: Face
@@ -71,6 +73,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     abstained: bool = False
     crops: Mapping[Area, Crop] = field(default_factory=dict)
+    prior: Prior | None = None
 
     @property
     def emotion(self) -> Emotion | None:

@@ -35,6 +35,7 @@ from mien.jobs.progress import Progress
 from mien.jobs.workers import Crew, Lost, Outcome, WorkLimits
 from mien.names import writable
 from mien.trust.models import Models
+from mien.trust.prior import Prior
 
 PIECE_SECONDS = 3.0
 """What a kill can lose: finished photos are kept this often."""
@@ -64,6 +65,7 @@ class BatchSettings:
         save_image: folder for drawn pictures; None draws none.
         heatmap: folder for class maps laid over the pictures; None draws none.
         limits: of a picture and of the work on it.
+        prior: mix of emotions among the faces; see :class:`~mien.analyze.analyzer.Analyzer`.
     """
 
     models: Path | None = None
@@ -78,6 +80,7 @@ class BatchSettings:
     save_image: Path | None = None
     heatmap: Path | None = None
     limits: Limits = DEFAULT_LIMITS
+    prior: Prior | None = None
 
     def analyzer(self) -> Analyzer:
         """An Analyzer with one thread."""
@@ -90,6 +93,7 @@ class BatchSettings:
             coverage=self.coverage,
             min_authenticity=self.min_authenticity,
             limits=self.limits,
+            prior=self.prior,
         )
 
 

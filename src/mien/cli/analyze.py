@@ -17,11 +17,17 @@ from mien.errors import ImageError, InputError, MienError, NoFaceError, UsageErr
 from mien.face.formats import VIDEO_SUFFIXES
 from mien.jobs.limits import limit_memory, time_limit
 from mien.names import writable
+from mien.trust.prior import Prior
 
 if TYPE_CHECKING:
     from mien.analyze.analyzer import Analyzer
     from mien.analyze.answers import Answers
     from mien.analyze.listing import Listing
+
+PRIOR_HELP = (
+    "mix of emotions among the faces: balanced, ferplus, emotion=share,..., or a file (csv: emotion,share; json); "
+    "without it that of FER+, on which mien was calibrated"
+)
 
 _EPILOG = """exit codes: 0  every picture was analysed and has a face
             2  the call is wrong
@@ -68,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-authenticity", type=float, default=0.0, metavar="P", help="give no answer that is less sure than this"
     )
+    parser.add_argument("--prior", type=Prior.parse, metavar="MIX", help=PRIOR_HELP)
     form = parser.add_mutually_exclusive_group()
     for name in _FORMATS:
         form.add_argument(f"--{name}", action="store_true", help=f"print {name.upper()} instead of a table")
@@ -161,6 +168,7 @@ def open_analyzer(args: argparse.Namespace) -> Analyzer:
     return Analyzer(
         args.models, detector=args.detector, min_face=args.min_face, network=args.network, area=args.area, heatmap=args.heatmap is not None,
         coverage=args.coverage, min_authenticity=args.min_authenticity, limits=limits_of(args),
+        prior=args.prior,
     )  # fmt: skip
 
 
@@ -264,6 +272,7 @@ def _folders(args: argparse.Namespace, paths: Sequence[str]) -> int:
         save_image=args.save_image,
         heatmap=args.heatmap,
         limits=limits_of(args),
+        prior=args.prior,
     )
     drawings = Drawings(args.save_image, args.heatmap)
     listing = list_photos(paths, args.recursive, drawings.folders)

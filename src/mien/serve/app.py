@@ -31,6 +31,7 @@ from mien.serve.trust import trust_tables
 from mien.serve.upload import FIELD, read_picture
 from mien.serve.work import Upload, answer_upload, get_ready
 from mien.trust.models import Models
+from mien.trust.prior import Prior
 from mien.types import AREAS, EMOTIONS, PARTS
 
 WEB = Path(__file__).parent / "web"
@@ -206,6 +207,14 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
             bool, Query(description="The whole picture is one face: nothing is looked for.")
         ] = False,
         input: Annotated[str, Query(max_length=400, description="Name of the picture, given back in the answer.")] = "",
+        prior: Annotated[
+            str | None,
+            Query(
+                max_length=400,
+                description="Mix of emotions among the faces: balanced, ferplus, or emotion=share,...; absent takes the"
+                " mix on which the networks were calibrated.",
+            ),
+        ] = None,
     ) -> dict[str, Any]:
         """Find the faces of one picture and say what each area tells, and how far that can be trusted.
 
@@ -213,7 +222,10 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         """
         picture = await read_picture(request, settings)
         visible = None if area is None else tuple(area)
-        upload = Upload(picture, visible, detector, heatmap, what_if, preview, input, _boxes(box), whole_picture)
+        mix = None if prior is None else Prior.parse(prior, files=False)
+        upload = Upload(
+            picture, visible, detector, heatmap, what_if, preview, input, _boxes(box), whole_picture, mix
+        )
         return await desk.run(answer_upload, upload)
 
     @app.get("/api/trust", responses={**_PROBLEMS, 404: _PROBLEM}, tags=["trust"])

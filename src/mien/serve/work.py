@@ -12,6 +12,7 @@ from mien.face.detect import DETECTORS, DetectorChoice
 from mien.face.limits import Limits
 from mien.serve.whatif import page_answer
 from mien.trust.models import Models
+from mien.trust.prior import Prior
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Upload:
         input: its name in the answer.
         boxes: the faces, (x0, y0, x1, y1) each; None looks for them.
         whole_picture: the whole picture is one face.
+        prior: mix of emotions among the faces; None is that of the calibration.
     """
 
     picture: bytes
@@ -39,6 +41,7 @@ class Upload:
     input: str = ""
     boxes: tuple[tuple[float, ...], ...] | None = None
     whole_picture: bool = False
+    prior: Prior | None = None
 
 
 _analyzers: dict[DetectorChoice, Analyzer] = {}
@@ -66,6 +69,6 @@ def answer_upload(upload: Upload) -> dict[str, Any]:
     analyzer = _analyzers[upload.detector]
     answers = analyzer.analyze(
         upload.picture, area=upload.area, heatmap=upload.heatmap, input=upload.input, boxes=upload.boxes,
-        whole_picture=upload.whole_picture,
+        whole_picture=upload.whole_picture, prior=upload.prior,
     )  # fmt: skip
     return page_answer(analyzer, answers, what_if=upload.what_if, heatmap=upload.heatmap, preview=upload.preview)

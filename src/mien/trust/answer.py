@@ -22,13 +22,15 @@ from mien.face.areas import bounding_box, square_of
 from mien.face.crops import Frame, cut, frame_of
 from mien.face.spec import Crop, CropSpec, Sampling
 from mien.trust import fusion
-from mien.trust.authenticity import Calibration, softmax
+from mien.trust.authenticity import Calibration, SourceCalibration, softmax
 from mien.trust.contribution import photo_contribution
 from mien.trust.fusion import Fusion
 from mien.trust.models import Models
+from mien.trust.prior import Prior, weighted_threshold
+from mien.trust.reference import ReferenceAnswers
 from mien.trust.sources import hidden_source
 from mien.trust.visibility import VisibilityModel, visibility_of
-from mien.types import EMOTIONS, N_EMOTIONS, PARTS, Area, Emotion, Face, Float32, Part, Prediction, UInt8, Visibility
+from mien.types import EMOTIONS, N_EMOTIONS, PARTS, Area, Emotion, Face, Float32, Interval, Part, Prediction, UInt8, Visibility
 
 
 class Canvases(Protocol):
@@ -182,15 +184,37 @@ class AnswerPath:
 
 
 class Judge:
-    """Calibrated probabilities and authenticity of logits; the plain softmax where nothing was fitted.
+    """Calibrated probabilities and P(right) of logits; the plain softmax where nothing was fitted.
 
     Args:
         calibration: None where these networks were never calibrated.
         coverage: also give prediction sets with this coverage.
+        prior: mix of emotions among the faces, where it is not that of the calibration (``mien.trust.prior``).
+        reference: by source, what prediction sets are worked out from where a prior is given.
+
+    Raises:
+        ModelError: a prior is given, and these networks were never calibrated.
     """
 
-    def __init__(self, calibration: Calibration | None, coverage: float | None = None) -> None:
-        self.calibration, self.coverage = calibration, coverage
+    def __init__(
+        self,
+        calibration: Calibration | None,
+        coverage: float | None = None,
+        prior: Prior | None = None,
+        reference: Mapping[str, ReferenceAnswers] | None = None,
+    ) -> None:
+        if prior is not None and calibration is None:
+            raise ModelError("these networks were never calibrated, so no mix of emotions can be taken into account")
+        self.calibration, self.coverage, self.prior = calibration, coverage, prior
+        self.reference = reference or {}
+        self._thresholds: dict[str, float] = {}
+
+    @property
+    def shares(self) -> Float32:
+        """float32 [8], the mix of emotions under which is judged; even where nothing was fitted."""
+        if self.prior is not None:
+            return np.asarray(self.prior.shares, np.float32)
+        return np.full(N_EMOTIONS, 1 / N_EMOTIONS, np.float32) if self.calibration is None else self.calibration.prior
 
     def predictions(self, area: Area, logits: Float32, source: str = "") -> list[Prediction]:
         """One prediction a row of logits float32 [N, 8]; ``source`` is how they are calibrated, the area by default."""
@@ -199,6 +223,8 @@ class Judge:
         if self.calibration is None:
             probabilities = softmax(logits).astype(np.float32)
             return [Prediction(area, z, p, e, None) for z, p, e in zip(logits, probabilities, said, strict=True)]
+        if self.prior is not None:
+            return self._under_prior(area, logits, source, self.calibration, self.prior)
         probabilities = self.calibration.probabilities(source, logits)
         right = self.calibration.judge(source, logits)
         sets: list[tuple[Emotion, ...]] = [()] * len(logits)
@@ -206,6 +232,32 @@ class Judge:
             sets = self.calibration.prediction_set(source, logits, self.coverage)
         rows = zip(logits, probabilities, said, right, sets, strict=True)
         return [Prediction(area, z, p, e, r, s) for z, p, e, r, s in rows]
+
+    def _under_prior(
+        self, area: Area, logits: Float32, source: str, calibration: Calibration, prior: Prior
+    ) -> list[Prediction]:
+        fitted = calibration.source(source)
+        probabilities, (value, low, high) = fitted.under(logits, prior.weights(calibration.prior))
+        threshold = None if self.coverage is None else self._threshold(source, fitted, calibration, prior)
+        out = []
+        for i, p in enumerate(probabilities):
+            said, sets = int(p.argmax()), tuple[Emotion, ...]()
+            if threshold is not None:
+                sets = tuple(EMOTIONS[k] for k in np.argsort(-p, kind="stable") if k == said or p[k] >= threshold)
+            right = Interval(float(value[i]), float(low[i]), float(high[i]), int(fitted.said[said]))
+            out.append(Prediction(area, logits[i], p.astype(np.float32), EMOTIONS[said], right, sets))
+        return out
+
+    def _threshold(self, source: str, fitted: SourceCalibration, calibration: Calibration, prior: Prior) -> float:
+        """The probability from which an emotion belongs to a prediction set; 0 (all) where nothing is kept for it."""
+        if self.coverage is None or source not in self.reference:
+            return 0.0
+        if source not in self._thresholds:
+            kept, weights = self.reference[source], prior.weights(calibration.prior)
+            probabilities, _ = fitted.under(kept.logits, weights)
+            own = probabilities[np.arange(len(kept.labels)), kept.labels]
+            self._thresholds[source] = weighted_threshold(own, weights[kept.labels], self.coverage)
+        return self._thresholds[source]
 
 
 def contributions_of(
@@ -221,7 +273,7 @@ def contributions_of(
             probabilities[area] = judge.predictions(fused.area, fused.logits, fused.source)[0].probabilities
     if len(probabilities) < len(inside):
         return {}
-    return photo_contribution(probabilities, answer.emotion, judge.calibration.prior, visible).bits
+    return photo_contribution(probabilities, answer.emotion, judge.shares, visible).bits
 
 
 def crops_of_faces(looked: Looked, faces: Sequence[Face], models: Models) -> list[dict[Area, Crop]]:

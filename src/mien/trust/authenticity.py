@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from mien.errors import ModelError, UsageError
 from mien.trust.fitted import read_fitted
+from mien.trust.prior import judged_under
 from mien.types import EMOTIONS, N_EMOTIONS, Area, Emotion, Float32, Float64, Interval
 
 if TYPE_CHECKING:
@@ -93,6 +94,17 @@ class SourceCalibration:
         value = _expected_share(mean, variance)
         low, high = _sigmoid(mean - Z95 * np.sqrt(variance)), _sigmoid(mean + Z95 * np.sqrt(variance))
         return value, np.minimum(low, value), np.maximum(high, value)
+
+    def under(self, logits: Float32, weights: Float64) -> tuple[Float64, tuple[Float64, Float64, Float64]]:
+        """Probabilities and P(right) under another mix of emotions: see ``mien.trust.prior.judged_under``.
+
+        Args:
+            logits: float32 [N, 8].
+            weights: float64 [8], new share over old share (``Prior.weights``).
+        """
+        probabilities = self.probabilities(logits)
+        judged = self.judge(probabilities)
+        return judged_under(self.informative(logits), probabilities.argmax(axis=1), judged, weights)
 
     def threshold(self, coverage: float) -> float:
         """The threshold of the smallest fitted coverage that is at least ``coverage``; 0 (all emotions) beyond."""
