@@ -111,11 +111,11 @@ def shipped_text() -> str:
         if entry.get("command"):
             commands.setdefault(entry["command"])
     one = manifest["networks"]["resnet"]["whole_face"]
-    lines.append(
-        f"| resnet | all | `{one['run']}` | {one['training']['epochs']} × {one['training']['side']} px "
-        f"| `{one['spec']}` | {'`' + one['training']['start_from'] + '`' if one['training']['start_from'] else 'face weights of dlib'} | "
-        f"{', '.join(f'`{name}`' for name in one['teachers'])} |"
-    )
+    training = one["training"]
+    start = f"`{training['start_from']}`" if training["start_from"] else "face weights of dlib"
+    teachers = ", ".join(f"`{name}`" for name in one["teachers"])
+    stages = f"{training['epochs']} × {training['side']} px"
+    lines.append(f"| resnet | all | `{one['run']}` | {stages} | `{one['spec']}` | {start} | {teachers} |")
     commands.setdefault(one["command"])
     return "\n".join([*lines, "", "```sh", *commands, "```"])
 
