@@ -66,9 +66,11 @@ class Converter:
 
     # -- what the TFLite file says -------------------------------------------------------------------------------
     def shape(self, tensor: int) -> list[int]:
+        """Of a tensor."""
         return [int(n) for n in self.graph.Tensors(tensor).ShapeAsNumpy()]
 
     def constant(self, tensor: int) -> np.ndarray | None:
+        """A tensor's values, where they stand in the file."""
         if tensor in self.constants:
             return self.constants[tensor]
         described = self.graph.Tensors(tensor)
@@ -112,6 +114,7 @@ class Converter:
 
     # -- what the ONNX file gets ---------------------------------------------------------------------------------
     def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """A node; returns the name of its output."""
         self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
@@ -131,6 +134,7 @@ class Converter:
         return self.store(f"c{tensor}", values.transpose(0, 3, 1, 2) if values.ndim == 4 else values)
 
     def run(self) -> onnx.ModelProto:
+        """The whole network."""
         image = int(self.graph.Inputs(0))
         side = self.shape(image)[1]
         self.store("scale", np.float32(self.network.scale).reshape(()))

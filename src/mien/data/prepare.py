@@ -50,7 +50,7 @@ class PrepareConfig:
     """How to prepare a data set.
 
     Attributes:
-        detector: ``mesh`` (BlazeFace and the face mesh), or ``dlib`` (HOG, then CNN where HOG finds none), as published.
+        detector: ``mesh`` (BlazeFace and the face mesh), or ``dlib`` (HOG, then CNN), as published.
         specs: names out of STUDY_SPECS; the crops to write.
         workers: processes; 0 is one a core.
         limit: only so many faces, spread evenly, for a trial; 0 is all.

@@ -59,7 +59,7 @@ def _anchors(kind: Range) -> Float32:
         at = (np.arange(cells, dtype=np.float32) + 0.5) / cells
         grid = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2)
         rows.append(np.repeat(grid, each, axis=0))
-    return np.concatenate(rows) * KINDS[kind].side
+    return np.asarray(np.concatenate(rows) * KINDS[kind].side, np.float32)
 
 
 @dataclass(frozen=True)

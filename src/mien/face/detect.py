@@ -18,6 +18,7 @@ from mien.errors import ImageError, MienError, UsageError
 from mien.face import blazeface, mesh, search
 from mien.face.blazeface import Look
 from mien.face.pose import pose_of
+from mien.face.verify import Candidate
 from mien.types import DetectorName, Face, Float32, UInt8
 
 DetectorChoice = Literal["mesh", "dlib", "hog", "cnn"]
@@ -159,7 +160,7 @@ def _best(piece: UInt8, box: Float32) -> mesh.Place | None:
 
 
 def _detect_batch(pictures: list[UInt8]) -> list[Face]:
-    found: list[search.Candidate | None] = [None] * len(pictures)
+    found: list[Candidate | None] = [None] * len(pictures)
     for look in ONE_FACE:
         left = [i for i, candidate in enumerate(found) if candidate is None]
         if not left:
@@ -170,10 +171,10 @@ def _detect_batch(pictures: list[UInt8]) -> list[Face]:
         mesh.Place.whole(picture.shape[:2]) if candidate is None else candidate.place
         for picture, candidate in zip(pictures, found, strict=True)
     ]
-    seen = mesh.settled(pictures, places)
+    laid = mesh.settled(pictures, places)
     names: list[DetectorName] = ["frame" if candidate is None else "mesh" for candidate in found]
     scores = [0.0 if candidate is None else candidate.score for candidate in found]
-    return [face_of_mesh(*values) for values in zip(seen.points, seen.presence.tolist(), names, scores, strict=True)]
+    return [face_of_mesh(*values) for values in zip(laid.points, laid.presence.tolist(), names, scores, strict=True)]
 
 
 def _face(found: search.Seen, name: DetectorName) -> Face:

@@ -3,7 +3,8 @@
 The mesh's own presence says no to most real masks, and BlazeFace's score says yes to fists and letters. A logistic
 regression over what the mesh network knows (288 values before its last layer), how the mesh lies (does it agree with
 BlazeFace's points, does it have the shape of a face, do its two rounds agree), and what BlazeFace says of the same
-place upright and at three scales tells them apart; scripts/run/verify.py fits it, docs/results/detection shows how well.
+place upright and at three scales tells them apart; scripts/run/verify.py fits it;
+docs/results/detection shows how well.
 """
 
 from __future__ import annotations

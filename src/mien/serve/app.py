@@ -223,9 +223,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         picture = await read_picture(request, settings)
         visible = None if area is None else tuple(area)
         mix = None if prior is None else Prior.parse(prior, files=False)
-        upload = Upload(
-            picture, visible, detector, heatmap, what_if, preview, input, _boxes(box), whole_picture, mix
-        )
+        upload = Upload(picture, visible, detector, heatmap, what_if, preview, input, _boxes(box), whole_picture, mix)
         return await desk.run(answer_upload, upload)
 
     @app.get("/api/trust", responses={**_PROBLEMS, 404: _PROBLEM}, tags=["trust"])

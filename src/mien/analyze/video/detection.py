@@ -29,8 +29,8 @@ _descriptor_lock = threading.Lock()
 class VideoDetector:
     """Finds the faces of a frame, knowing which to expect.
 
-    With ``dlib``, a face that is expected and that HOG does not find (turned, partly covered) is sought by the CNN in its
-    neighbourhood only. The CNN sees a whole frame only where there is nothing to expect and HOG finds nothing, and
+    With ``dlib``, a face that is expected and that HOG does not find (turned, partly covered) is sought by the CNN in
+    its neighbourhood only. The CNN sees a whole frame only where there is nothing to expect and HOG finds nothing, and
     then every two seconds.
 
     Args:

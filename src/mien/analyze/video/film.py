@@ -77,9 +77,15 @@ def analyze_videos(
         "paths": list(paths),
         "settings": hash_of(settings),
         "models": hash_of(analyzer.models.manifest),
-        "analyzer": repr((
-            analyzer.detector, analyzer.min_face, sorted(analyzer.visible or ()), analyzer.coverage, analyzer.prior,
-        )),
+        "analyzer": repr(
+            (
+                analyzer.detector,
+                analyzer.min_face,
+                sorted(analyzer.visible or ()),
+                analyzer.coverage,
+                analyzer.prior,
+            )
+        ),
     }
     with Journal(out, identity, VIDEO_COLUMNS, overwrite) as journal:
         for number, path in enumerate(paths):
