@@ -166,9 +166,9 @@ def open_analyzer(args: argparse.Namespace) -> Analyzer:
     from mien.analyze.analyzer import Analyzer
 
     return Analyzer(
-        args.models, detector=args.detector, min_face=args.min_face, network=args.network,
-        area=args.area, heatmap=args.heatmap is not None, coverage=args.coverage, min_authenticity=args.min_authenticity, limits=limits_of(args),
-        prior=args.prior,
+        args.models, detector=args.detector, min_face=args.min_face, network=args.network, area=args.area,
+        heatmap=args.heatmap is not None, coverage=args.coverage, min_authenticity=args.min_authenticity,
+        limits=limits_of(args), prior=args.prior,
     )  # fmt: skip
 
 
