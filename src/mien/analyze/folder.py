@@ -23,13 +23,13 @@ from mien.analyze.analyzer import Analyzer
 from mien.analyze.answers import Answers
 from mien.analyze.boxes import read_boxes
 from mien.analyze.drawings import Drawings
+from mien.analyze.identity import identity_of
 from mien.analyze.listing import Key, Listing, Photo, list_photos
 from mien.analyze.table import COLUMNS, table_of
 from mien.errors import InputError
 from mien.face import images
 from mien.face.detect import MIN_FACE, DetectorChoice
 from mien.face.limits import DEFAULT_LIMITS, Limits
-from mien.jobs.files import hash_of
 from mien.jobs.journal import Journal, failures_path
 from mien.jobs.progress import Progress
 from mien.jobs.workers import Crew, Lost, Outcome, WorkLimits
@@ -290,12 +290,8 @@ class _Keeper:
 
 def _identity(paths: Sequence[str], settings: BatchSettings, recursive: bool, analyzer: Analyzer) -> dict[str, Any]:
     """What must be the same for a run that goes on."""
-    return {
-        "paths": list(paths),
-        "recursive": recursive,
-        "models": hash_of(analyzer.models.manifest),
-        **{name: str(value) for name, value in vars(settings).items() if name != "models"},
-    }
+    own = {name: str(value) for name, value in vars(settings).items() if name != "models"}
+    return {"paths": list(paths), "recursive": recursive, **own, **identity_of(analyzer)}
 
 
 def _covered(journal: Journal) -> dict[Key, int]:
