@@ -20,8 +20,8 @@ from mien.assets import SAMPLE
 from mien.errors import ImageError, ModelError, UsageError
 from mien.face import images
 from mien.face.crops import crop_all
+from mien.face.detect import detect
 from mien.face.images import Limits, to_gray
-from mien.face.landmarks import detect
 from mien.trust.authenticity import softmax
 from mien.trust.folder import SHIPPED
 from mien.trust.models import Models
@@ -88,7 +88,7 @@ def test_fused_answer_uses_visible_areas_only(analyzer: Analyzer, photo: UInt8) 
 
 def test_contributions_sum_to_the_answers_bits(answer: Answer, analyzer: Analyzer) -> None:
     assert answer.fused is not None
-    prior = analyzer.calibration.prior[answer.fused.emotion.position]
+    prior = analyzer.judge.calibration.prior[answer.fused.emotion.position]
     bits = math.log2(answer.fused.probabilities.max() / prior)
     assert sum(answer.contributions.values()) == pytest.approx(bits, abs=1e-4)
 
@@ -262,7 +262,7 @@ def test_no_visible_part_gives_no_fused_answer(
     from mien.types import Visibility
 
     nothing = Visibility(dict.fromkeys(PARTS, 0.1), frozenset())
-    monkeypatch.setattr(analyzer, "_visibilities", lambda frames, visible: [nothing])
+    monkeypatch.setattr(analyzer.path, "_seen", lambda faces, count, visible, hidden: [nothing])
     blind = analyzer.analyze(photo, heatmap=True)
     assert (blind[0].fused, blind[0].emotion, blind[0].area, blind[0].heatmap) == (None, None, None, None)
     assert "no part of the face is visible" in str(blind)
@@ -337,7 +337,7 @@ def test_wrong_arguments_are_usage_errors(tiny_models: Path, tmp_path: Path) -> 
     with pytest.raises(ModelError):
         Analyzer(tmp_path)
     with pytest.raises(ModelError, match="choose from"):
-        Analyzer(tiny_models, network="resnet")
+        Analyzer(tiny_models, network="lenet")
 
 
 def test_networks_can_be_chosen(tiny_models: Path, photo: UInt8, answer: Answer) -> None:

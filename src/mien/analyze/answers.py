@@ -16,6 +16,7 @@ import numpy as np
 from mien.analyze.table import _prediction_columns, table_of
 from mien.face import draw
 from mien.face.spec import Crop
+from mien.trust.prior import Prior
 from mien.types import PARTS, Area, Emotion, Face, Float32, Part, Prediction, UInt8, Visibility
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Answer:
         notes: plain sentences about what limits this answer; empty where nothing does.
         abstained: True where the fused answer's authenticity is below the one asked for.
         crops: what each area's network saw.
+        prior: the mix of emotions that was taken into account; None where it is that of the calibration.
     """
 
     face: Face
@@ -71,6 +73,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     abstained: bool = False
     crops: Mapping[Area, Crop] = field(default_factory=dict)
+    prior: Prior | None = None
 
     @property
     def emotion(self) -> Emotion | None:
@@ -103,6 +106,8 @@ class Answer:
                 "detector": self.face.detector,
                 "score": self.face.score,
                 "size": self.face.size,
+                "presence": self.face.presence,
+                "pose": None if self.face.pose is None else self.face.pose.to_dict(),
             },
             "notes": list(self.notes),
         }
@@ -113,10 +118,13 @@ class Answer:
         row: dict[str, Any] = {
             "face_x": x0, "face_y": y0, "face_width": x1 - x0, "face_height": y1 - y0, "face_score": self.face.score,
             "face_detector": self.face.detector, "face_size": self.face.size,
+            "face_presence": math.nan if self.face.presence is None else self.face.presence,
             "emotion": None if self.emotion is None else self.emotion.value,
             "area": None if self.area is None else self.area.value,
             "notes": " ".join(self.notes) or None,
         }  # fmt: skip
+        if self.face.pose is not None:
+            row |= {f"pose_{name}": angle for name, angle in self.face.pose.to_dict().items()}
         row |= _prediction_columns(self.fused, "") if self.fused else {}
         for part in PARTS:
             row[f"visible_{part.value}"] = part in self.visibility.visible

@@ -179,8 +179,8 @@ class _Walk:
 
     def __init__(self, analyzer: Analyzer, settings: VideoSettings, path: str) -> None:
         self.analyzer, self.path = analyzer, path
-        self.detector = VideoDetector(analyzer.detector, settings.tracks.detect_seconds)
-        self.tracker = Tracker(self.detector, describe, settings.tracks)
+        self.detector = VideoDetector(analyzer.detector, settings.tracks.detect_seconds, analyzer.min_face)
+        self.tracker = Tracker(self.detector, describe if analyzer.detector == "dlib" else None, settings.tracks)
         self.fresh = True
 
     def rows(self, frame: VideoFrame, progress: Progress) -> list[dict[str, Any]]:

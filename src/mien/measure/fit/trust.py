@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mien.errors import TableError
-from mien.measure.covered import OccludedViews
+from mien.measure.covered import HiddenAnswers, OccludedViews
 from mien.measure.fit.fusion import FusionFit, fit_fusion, fit_partial
 from mien.measure.fit.judge import fit_judge
 from mien.measure.fit.pooling import Pooled, correlation, count, pool
@@ -28,6 +28,7 @@ from mien.measure.fit.probabilities import (
 from mien.measure.predictions import by_area
 from mien.trust.authenticity import Calibration, SourceCalibration, softmax
 from mien.trust.fusion import Fusion, fuse
+from mien.trust.sources import HIDDEN_SOURCES
 from mien.types import AREAS, EMOTIONS, N_EMOTIONS, Area, Float32
 
 MINIMUM_FACES = 100
@@ -84,6 +85,7 @@ def fit_trust(
     models: Mapping[str, str] | None = None,
     dataset: str | None = None,
     occluded: Mapping[Area, OccludedViews] | None = None,
+    hidden: Mapping[str, HiddenAnswers] | None = None,
 ) -> TrustFit:
     """Fit calibration, judge, prediction sets, authenticity table and fusion.
 
@@ -94,6 +96,8 @@ def fit_trust(
         dataset: its name; None takes the table's.
         occluded: faces of the fitting split with one part covered (``occluded.occluded_views``); None fits no rules for
             faces on which something was found in front of a part, and they are answered from the areas alone.
+        hidden: by source, answers for faces of which something was found hidden, of a network that sees that; sources
+            of which there are few are fitted on all of them.
 
     Raises:
         TableError: the table is not complete, or holds too few faces.
@@ -109,6 +113,8 @@ def fit_trust(
             sources[f"fused_{area.value}"] = held_out
     covered = {f"partial_{area.value}": held_out for area, held_out in partial.held_out.items()}
     covered_labels = {f"partial_{area.value}": faces.labels for area, faces in (occluded or {}).items()}
+    for source, answers_of in pooled_sources(hidden or {}).items():
+        covered[source], covered_labels[source] = answers_of.logits, answers_of.labels
     scores = {name: compare_methods(z, labels) for name, z in sources.items()}
     scores |= {name: compare_methods(z, covered_labels[name]) for name, z in covered.items()}
     methods = {name: next(s.method for s in rows if s.chosen) for name, rows in scores.items()}
@@ -122,6 +128,16 @@ def fit_trust(
         Fusion(whole.fusion.rules, partial.fusion.partial), whole.scores + partial.scores, whole.held_out
     )
     return TrustFit(calibration, fusion, compared, tuple(sources), pooled)
+
+
+def pooled_sources(hidden: Mapping[str, HiddenAnswers]) -> dict[str, HiddenAnswers]:
+    """Every source of faces that are partly hidden; one with too few faces of its own borrows all the others'."""
+    if not hidden:
+        return {}
+    logits, labels = (np.concatenate([getattr(h, k) for h in hidden.values()]) for k in ("logits", "labels"))
+    together = HiddenAnswers(logits, labels)
+    enough = {name for name, h in hidden.items() if len(h.labels) >= MINIMUM_FACES}
+    return {name: hidden[name] if name in enough else together for name in HIDDEN_SOURCES}
 
 
 def source_logits(fit: TrustFit, logits: Mapping[Area, Float32]) -> dict[str, Float32]:
