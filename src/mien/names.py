@@ -7,7 +7,10 @@ A name on Linux is bytes. Python keeps what is no UTF-8 as lone surrogates, whic
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -29,6 +32,8 @@ def one_line(error: object, most: int = 200) -> str:
 
 def path_of(name: Path | str) -> Path:
     """A path with ``~`` and ``~user`` put in full; a file that is really called ``~photo.jpg`` keeps its name."""
+    from pathlib import Path  # as late as here: ``mien --help`` needs none of it
+
     path = Path(name)
     try:
         return path.expanduser()
