@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from mien.data.prepare import PrepareConfig, prepare, prepared
 from mien.errors import DatasetError, InputError, InterruptedWork, UsageError
 from mien.face.crops import frame_of
 from mien.face.images import load, to_gray
-from mien.types import Face
+from mien.types import Face, UInt8
 
 QUICK = PrepareConfig(detector="hog", workers=1, quiet=True, specs=("published", "hull"))
 FACES = 24
