@@ -49,11 +49,13 @@ def test_the_converted_network_answers_as_the_original(name: str, photo: UInt8) 
 def test_the_photo_s_face_is_found_with_its_points(face: Face) -> None:
     assert face.detector == "mesh"
     assert face.score > 0.99
-    assert face.presence is not None and face.presence > 0.9
+    assert face.presence is not None
+    assert face.presence > 0.9
     left, right, mouth = (face.landmarks[part].mean(axis=0) for part in (slice(36, 42), slice(42, 48), slice(48, 68)))
     assert left[0] < mouth[0] < right[0]
     assert mouth[1] > max(left[1], right[1])
-    assert face.box[0] < left[0] and face.box[3] > mouth[1]
+    assert face.box[0] < left[0]
+    assert face.box[3] > mouth[1]
 
 
 @pytest.mark.parametrize("width", [160, 512, 1500])
@@ -70,7 +72,8 @@ def test_the_same_face_at_every_size(photo: UInt8, face: Face, width: int) -> No
 def test_a_photo_on_its_side(photo: UInt8, face: Face, turns: int) -> None:
     found = detect.detect(np.ascontiguousarray(np.rot90(photo, turns)))
     assert len(found) == 1
-    assert found[0].pose is not None and face.pose is not None
+    assert found[0].pose is not None
+    assert face.pose is not None
     roll = found[0].pose.roll - face.pose.roll
     assert abs((roll + 90 * (1 if turns == 1 else -1) + 180) % 360 - 180) < 10
 
@@ -95,7 +98,9 @@ def test_nothing_is_found_where_nothing_is(photo: UInt8) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.one_of(st.integers(1, 12), st.integers(13, 600)), st.sampled_from([1, 2, 7, 8, 9, 33, 300, 5000]), st.booleans())
+@given(
+    st.one_of(st.integers(1, 12), st.integers(13, 600)), st.sampled_from([1, 2, 7, 8, 9, 33, 300, 5000]), st.booleans()
+)
 def test_any_shape_is_safe(short: int, long: int, tall: bool) -> None:
     shape = (long, short) if tall else (short, long)
     picture = (np.indices(shape).sum(axis=0) % 256).astype(np.uint8)
@@ -127,7 +132,7 @@ def test_the_callers_box_is_believed(photo: UInt8, face: Face) -> None:
     eyes = np.linalg.norm(face.landmarks[45] - face.landmarks[36])
     assert np.linalg.norm(given_box.landmarks - face.landmarks, axis=1).mean() / eyes < 0.05
     whole = face_at(np.ascontiguousarray(photo[50:190, 165:290]))
-    assert np.linalg.norm(whole.landmarks + [165, 50] - face.landmarks, axis=1).mean() / eyes < 0.1
+    assert np.linalg.norm(whole.landmarks + np.array([165, 50]) - face.landmarks, axis=1).mean() / eyes < 0.1
     nowhere = face_at(np.zeros((100, 100, 3), np.uint8), np.array([10, 10, 60, 60], np.float32))
     assert np.isfinite(nowhere.landmarks).all()
 
@@ -155,7 +160,8 @@ def test_a_turned_template_has_that_pose(axis: str, degrees: int) -> None:
 
 def test_the_mirrored_face_has_the_mirrored_pose(photo: UInt8, face: Face) -> None:
     mirrored = detect.detect(np.ascontiguousarray(photo[:, ::-1]))[0]
-    assert mirrored.pose is not None and face.pose is not None
+    assert mirrored.pose is not None
+    assert face.pose is not None
     assert mirrored.pose.yaw == pytest.approx(-face.pose.yaw, abs=4)
     assert mirrored.pose.roll == pytest.approx(-face.pose.roll, abs=3)
     assert mirrored.pose.pitch == pytest.approx(face.pose.pitch, abs=4)
@@ -172,7 +178,9 @@ def test_tiles_cover_a_picture_and_overlap() -> None:
 
 def test_merged_boxes_keep_the_best_score() -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [50, 50, 60, 60]], np.float32)
-    found = blazeface.merged(blazeface.Found(boxes, np.zeros((3, 6, 2), np.float32), np.array([0.5, 0.9, 0.7], np.float32)))
+    found = blazeface.merged(
+        blazeface.Found(boxes, np.zeros((3, 6, 2), np.float32), np.array([0.5, 0.9, 0.7], np.float32))
+    )
     assert found.scores.tolist() == pytest.approx([0.9, 0.7])
     assert len(found) == 2
 

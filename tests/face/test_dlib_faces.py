@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.errors import MissingExtraError
+from mien.errors import MissingExtraError, ModelError
 from mien.face import dlib_faces as landmarks
 from mien.face.dlib_faces import detect, detect_one, model_file, predict_landmarks
 from mien.face.images import to_gray
