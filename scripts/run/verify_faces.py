@@ -69,7 +69,9 @@ def expw(root: Path) -> dict[str, np.ndarray]:
     return {name: np.array(of_photo, np.float32) for name, of_photo in sorted(boxes.items())}
 
 
-def tiles(rgb: np.ndarray, boxes: np.ndarray, generator: np.random.Generator, count: int) -> Iterator[tuple[str, np.ndarray]]:
+def tiles(
+    rgb: np.ndarray, boxes: np.ndarray, generator: np.random.Generator, count: int
+) -> Iterator[tuple[str, np.ndarray]]:
     """Squares of 80 to 320 px away from every box by 0.2 of its size."""
     height, width = rgb.shape[:2]
     centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) * 0.7
@@ -159,7 +161,8 @@ def fit(source: Path, out: Path, least: float, faces: Path | None, report: Path 
         shares = [(probability[group == g] >= limit).sum() / ((group == g).sum() + (missed == g).sum()) for g in groups]
         false = 100 * sum(p >= limit for p in worst.values()) / count
         lines.append(f"{limit},{false:.2f}," + ",".join(f"{100 * s:.1f}" for s in shares))
-    lines.append(f"faces or tiles,{count}," + ",".join(str(int((group == g).sum() + (missed == g).sum())) for g in groups))
+    counts = [int((group == g).sum() + (missed == g).sum()) for g in groups]
+    lines.append(f"faces or tiles,{count}," + ",".join(map(str, counts)))
     print("\n".join(lines))
     if report:
         report.write_text("\n".join(lines) + "\n")
@@ -168,7 +171,8 @@ def fit(source: Path, out: Path, least: float, faces: Path | None, report: Path 
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-9
     model = LogisticRegression(C=0.01, max_iter=3000).fit((x - mean) / scale, y, weight)
     table = ["feature,mean,scale,weight", f"least,,,{least}", f"offset,,,{model.intercept_[0]:.6f}"]
-    table += [f"{n},{m:.6f},{s:.6f},{w:.6f}" for n, m, s, w in zip(verify.NAMES, mean, scale, model.coef_[0], strict=True)]
+    columns = zip(verify.NAMES, mean, scale, model.coef_[0], strict=True)
+    table += [f"{n},{m:.6f},{s:.6f},{w:.6f}" for n, m, s, w in columns]
     out.write_text("\n".join(table) + "\n")
 
 
