@@ -40,8 +40,9 @@ def cover(rgb: UInt8, mesh: Float32, kind: str, generator: np.random.Generator) 
     turn = np.linspace(0, 2 * np.pi, 40)
     circle = np.stack([np.cos(turn) * 1.15, np.sin(turn)], axis=1) * radius
     lenses = [points[list(pair)].mean(axis=0) + circle + 0.05 * width * across for pair in ((33, 133), (362, 263))]
-    bridge = np.array([lenses[0].mean(axis=0) - 0.05 * width * across, lenses[1].mean(axis=0) - 0.05 * width * across,
-                       lenses[1].mean(axis=0) + 0.03 * width * across, lenses[0].mean(axis=0) + 0.03 * width * across])  # fmt: skip
+    left, right = (lens.mean(axis=0) for lens in lenses)
+    above, below = 0.05 * width * across, 0.03 * width * across
+    bridge = np.array([left - above, right - above, right + below, left + below])
     return _filled(rgb, [*lenses, bridge], np.full(rgb.shape, generator.integers(5, 46), np.float32))
 
 

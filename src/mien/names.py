@@ -22,6 +22,11 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
+def one_line(error: object, most: int = 200) -> str:
+    """What a library says about a fault, in one line of at most ``most`` characters."""
+    return writable(" ".join(str(error).split())[:most])
+
+
 def path_of(name: Path | str) -> Path:
     """A path with ``~`` and ``~user`` put in full; a file that is really called ``~photo.jpg`` keeps its name."""
     path = Path(name)
