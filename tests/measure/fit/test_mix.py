@@ -41,7 +41,7 @@ def test_finds_the_mix_and_its_interval(reference: dict[str, ReferenceAnswers]) 
 
 
 def test_plain_softmax_would_not() -> None:
-    reference, (answers, _) = {"whole_face": ReferenceAnswers(*faces(OLD, 4_000, 0, 1.5))}, unlabelled(NEW, 1_500, 1, 1.5)
+    reference, (answers, _) = {"whole_face": ReferenceAnswers(*faces(OLD, 4_000, 0, 1.2))}, unlabelled(NEW, 6_000, 1, 1.2)
     powers = np.exp(answers.logits - answers.logits.max(axis=1, keepdims=True))
     plain = mlls(powers / powers.sum(axis=1, keepdims=True), OLD)
     found = np.array(estimate_mix({"whole_face": answers}, reference, OLD, draws=0).prior.shares)
