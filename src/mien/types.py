@@ -24,7 +24,7 @@ Float32 = npt.NDArray[np.float32]
 
 Float64 = npt.NDArray[np.float64]
 
-DetectorName = Literal["hog", "cnn", "frame", "given", "track"]
+DetectorName = Literal["mesh", "hog", "cnn", "frame", "given", "track"]
 
 
 class Emotion(StrEnum):
@@ -135,6 +135,25 @@ def _check(name: str, array: npt.NDArray[Any], shape: tuple[int | None, ...], dt
         )
 
 
+@dataclass(frozen=True)
+class Pose:
+    """Which way a head faces, in degrees; zero is how people on photos hold their heads on average.
+
+    Attributes:
+        yaw: positive where the face is turned to the right side of the picture.
+        pitch: positive where it looks up.
+        roll: positive where the head is tilted clockwise in the picture; -180 to 180.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain numbers, for JSON."""
+        return {"yaw": self.yaw, "pitch": self.pitch, "roll": self.roll}
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """One face in a picture.
@@ -142,19 +161,29 @@ class Face:
     Attributes:
         box: float32 [4], the detector's bounding box (x0, y0, x1, y1) in pixels of the picture.
         landmarks: float32 [68, 2], dlib's 68 points as (x, y) in pixels of the picture; may leave the picture.
-        detector: ``hog`` or ``cnn`` (dlib's), ``frame`` (none found one; the whole frame was taken), ``given``,
-            ``track`` (followed from the frame before, in video).
-        score: the detector's own confidence; not comparable between detectors. 0 for ``frame`` and ``given``.
+        detector: ``mesh`` (BlazeFace and the face mesh), ``hog`` or ``cnn`` (dlib's), ``frame`` (none found one; the
+            whole frame was taken), ``given``, ``track`` (followed from the frame before, in video).
+        score: the detector's own confidence; not comparable between detectors. 0 for ``frame`` and ``given``. Of
+            ``mesh`` it is the probability that this is a face.
+        mesh: float32 [468, 3], the face mesh as (x, y, z) in pixels of the picture, z away from the camera; None where
+            dlib placed the landmarks, or the caller gave them.
+        pose: which way the head faces; None where there is no mesh.
+        presence: 0 to 1, the mesh's own word on whether it sees an uncovered face; None where there is no mesh.
     """
 
     box: Float32
     landmarks: Float32
     detector: DetectorName
     score: float
+    mesh: Float32 | None = None
+    pose: Pose | None = None
+    presence: float | None = None
 
     def __post_init__(self) -> None:
         _check("Face.box", self.box, (4,), np.float32)
         _check("Face.landmarks", self.landmarks, (68, 2), np.float32)
+        if self.mesh is not None:
+            _check("Face.mesh", self.mesh, (468, 3), np.float32)
 
     @cached_property
     def size(self) -> float:
@@ -272,6 +301,7 @@ __all__ = [
     "Float64",
     "Interval",
     "Part",
+    "Pose",
     "Prediction",
     "UInt8",
     "Visibility",

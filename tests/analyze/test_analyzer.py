@@ -20,8 +20,8 @@ from mien.assets import SAMPLE
 from mien.errors import ImageError, ModelError, UsageError
 from mien.face import images
 from mien.face.crops import crop_all
+from mien.face.detect import detect
 from mien.face.images import Limits, to_gray
-from mien.face.landmarks import detect
 from mien.trust.authenticity import softmax
 from mien.trust.folder import SHIPPED
 from mien.trust.models import Models

@@ -22,7 +22,8 @@ def test_analyzer_takes_a_mix_for_all_and_for_one_picture(tiny_models: Path) -> 
     (before,), (after,), (once,) = (
         plain.analyze(SAMPLE), given.analyze(SAMPLE), plain.analyze(SAMPLE, prior={"fear": 9, "anger": 1})
     )  # fmt: skip
-    assert before.prior is None and after.prior == given.prior
+    assert before.prior is None
+    assert after.prior == given.prior
     assert {after.emotion.value, once.emotion.value} <= {"fear", "anger"}
     assert np.allclose(after.fused.probabilities, once.fused.probabilities)
     assert after.fused.probabilities.max() == pytest.approx(after.fused.authenticity.value, abs=1e-6)

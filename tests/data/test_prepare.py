@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from mien.data.prepare import PrepareConfig, prepare, prepared
 from mien.errors import DatasetError, InputError, InterruptedWork, UsageError
 from mien.face.crops import frame_of
 from mien.face.images import load, to_gray
-from mien.types import Face
+from mien.types import Face, UInt8
 
 QUICK = PrepareConfig(detector="hog", workers=1, quiet=True, specs=("published", "hull"))
 FACES = 24
@@ -46,6 +46,10 @@ def guess(gray: np.ndarray, detector: str = "auto") -> Face:
     return Face(np.array([4, 4, 40, 40], np.float32), points.astype(np.float32), name, 0.5)  # type: ignore[arg-type]
 
 
+def guess_each(pictures: Sequence[UInt8], detector: str = "mesh") -> list[Face]:
+    return [guess(picture) for picture in pictures]
+
+
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 5)
@@ -53,7 +57,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def guessed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "detect_one", guess)
+    monkeypatch.setattr(chunks, "detect_each", guess_each)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +75,7 @@ def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     """Content of the caches' folder after an uninterrupted preparation, faces guessed."""
     out = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "detect_one", guess)
+        patch.setattr(chunks, "detect_each", guess_each)
         prepare(dataset, out, QUICK)
     return contents(out)
 
@@ -153,8 +157,8 @@ def test_whatever_is_changed_makes_another_cache(change: str, root: Path, datase
 @pytest.mark.parametrize(
     ("owner", "name", "value"),
     [
-        ("mien.face.landmarks", "_ATTEMPTS", (("hog", 96, 0, 0.0),)),
-        ("mien.face.landmarks", "_BOX_JITTER", ((0.0, 0.0),)),
+        ("mien.face.dlib_faces", "_ATTEMPTS", (("hog", 96, 0, 0.0),)),
+        ("mien.face.dlib_faces", "_BOX_JITTER", ((0.0, 0.0),)),
         ("mien.data.find", "frame_of", lambda gray, points, size: frame_of(gray, points + 1, size)),
     ],
 )
@@ -417,7 +421,7 @@ def test_a_real_face_is_found_by_a_detector(tmp_path: Path, photo: np.ndarray) -
         (tmp_path / "data" / name).parent.mkdir(parents=True)
         assert cv2.imwrite(str(tmp_path / "data" / name), picture)
     dataset = read("mine", tmp_path / "data")
-    done = prepare(dataset, tmp_path / "out", PrepareConfig(workers=1, quiet=True, specs=()))
+    done = prepare(dataset, tmp_path / "out", PrepareConfig("dlib", workers=1, quiet=True, specs=()))
     by = dict(zip(done.cache.index["id"], done.cache.index["detector"], strict=True))
     assert by == {"happiness/face.png": "hog", "neutral/none.png": "frame"}
     assert done.report["detected_percent"] == 50.0
@@ -428,7 +432,9 @@ def test_a_real_face_is_found_by_a_detector(tmp_path: Path, photo: np.ndarray) -
 
 @pytest.mark.usefixtures("guessed")
 def test_prepared_by_name_and_root(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PrepareConfig", lambda **options: PrepareConfig(detector="hog", workers=1, **options))
+    monkeypatch.setattr(
+        module, "PrepareConfig", lambda _, **options: PrepareConfig(detector="hog", workers=1, **options)
+    )
     cache = prepared(f"ferplus:{root}", tmp_path, quiet=True)
     assert len(cache.index) == FACES
     with pytest.raises(UsageError, match="NAME:ROOT"):

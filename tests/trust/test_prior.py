@@ -142,25 +142,30 @@ def test_no_prior_without_calibration() -> None:
 def test_written_forms(tmp_path: Path) -> None:
     assert Prior.parse("balanced").shares == (0.125,) * 8
     ferplus = Prior.parse("ferplus")
-    assert ferplus.shares[0] > 0.3 and sum(ferplus.shares) == pytest.approx(1)
+    assert ferplus.shares[0] > 0.3
+    assert sum(ferplus.shares) == pytest.approx(1)
     counts = Prior.parse("Happiness=30, anger=10")
-    assert counts.to_dict()["happiness"] == pytest.approx(0.75) and counts.to_dict()["fear"] == 0
+    assert counts.to_dict()["happiness"] == pytest.approx(0.75)
+    assert counts.to_dict()["fear"] == 0
     assert counts.name == "happiness=0.75,anger=0.25"
     assert Prior.parse(counts.text) == counts
     table = tmp_path / "mix.csv"
     table.write_text("emotion,share\nhappiness,3\nanger,1\n")
-    assert Prior.parse(str(table)).shares == counts.shares and Prior.parse(str(table)).name == "mix.csv"
+    assert Prior.parse(str(table)).shares == counts.shares
+    assert Prior.parse(str(table)).name == "mix.csv"
     estimate = tmp_path / "mix.json"
     estimate.write_text(json.dumps({"prior": {"happiness": 0.75, "anger": 0.25}, "n": 100}))
     assert Prior.parse(str(estimate)).shares == counts.shares
     assert prior_of_choice({"happiness": 3, "anger": 1}) == counts
-    assert prior_of_choice(None) is None and prior_of_choice(counts) is counts
+    assert prior_of_choice(None) is None
+    assert prior_of_choice(counts) is counts
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("joy=1", "joy"), ("happiness=x", "no number"), ("happiness=1,happiness=2", "twice"), ("happiness=-1", "least 0"),
+        ("joy=1", "joy"), ("happiness=x", "no number"), ("happiness=1,happiness=2", "twice"),
+        ("happiness=-1", "least 0"),
         ("happiness=0", "above 0"), ("happiness=nan", "least 0"), ("nowhere.csv", "neither balanced"),
     ],
 )  # fmt: skip
@@ -178,7 +183,9 @@ def test_no_file_is_read_for_a_stranger(tmp_path: Path) -> None:
             Prior.parse(text, files=False)
 
 
-@pytest.mark.parametrize("content", ["", "emotion,share\n", "a,b\n1,2\n", "{", '{"prior": 3}', "emotion,share\njoy,1\n"])
+@pytest.mark.parametrize(
+    "content", ["", "emotion,share\n", "a,b\n1,2\n", "{", '{"prior": 3}', "emotion,share\njoy,1\n"]
+)
 def test_wrong_files_get_one_sentence(tmp_path: Path, content: str) -> None:
     path = tmp_path / "mix.csv"
     path.write_text(content)
@@ -190,7 +197,8 @@ def test_reference_answers_are_read_as_written(tmp_path: Path) -> None:
     kept = ReferenceAnswers(*sample(OLD, 50))
     write_reference(tmp_path, {"vgg": {"whole_face": kept}})
     read = read_reference(tmp_path, "vgg")["whole_face"]
-    assert np.allclose(read.logits, kept.logits, atol=0.02) and np.array_equal(read.labels, kept.labels)
+    assert np.allclose(read.logits, kept.logits, atol=0.02)
+    assert np.array_equal(read.labels, kept.labels)
     with pytest.raises(ModelError, match="holds nothing"):
         read_reference(tmp_path, "resnet")
     (tmp_path / "reference.npz").write_bytes(b"no")
@@ -202,7 +210,8 @@ def test_reference_answers_are_read_as_written(tmp_path: Path) -> None:
 
 def test_judged_probabilities_keep_the_others_proportions() -> None:
     out = judged_probabilities(softmax(np.zeros((1, 8))), np.array([2]), np.array([0.3]))
-    assert out[0, 2] == pytest.approx(0.3) and np.allclose(np.delete(out[0], 2), 0.1)
+    assert out[0, 2] == pytest.approx(0.3)
+    assert np.allclose(np.delete(out[0], 2), 0.1)
     assert reweighted(out, np.ones(8))[0] == pytest.approx(out[0])
 
 

@@ -12,8 +12,8 @@ from mien.data.cache import FaceCache
 from mien.errors import ModelError
 from mien.face.areas import PIECES
 from mien.face.crops import Frame
+from mien.face.dlib_faces import detect
 from mien.face.images import to_gray
-from mien.face.landmarks import detect
 from mien.trust.folder import SHIPPED
 from mien.trust.visibility import VisibilityModel, outside, part_visibility, visibility_of
 from mien.types import Part, UInt8

@@ -23,9 +23,10 @@ import numpy.typing as npt
 
 from mien.analyze.answers import Answer, Answers, Heatmap
 from mien.errors import ModelError, UsageError
-from mien.face import images, landmarks
+from mien.face import images
 from mien.face.areas import bounding_box, square_of
 from mien.face.crops import cut
+from mien.face.detect import MIN_FACE, DetectorChoice, check_detector, detect, face_at
 from mien.face.images import ImageSource, Limits
 from mien.names import writable
 from mien.trust import fusion
@@ -36,11 +37,13 @@ from mien.trust.models import Models, shipped_models
 from mien.trust.prior import Prior, prior_of_choice
 from mien.trust.reference import read_reference
 from mien.trust.visibility import Eyes, part_visibility
-from mien.types import PARTS, Area, Emotion, Face, Part, Prediction, UInt8, Visibility
+from mien.types import PARTS, Area, Emotion, Face, Float32, Part, Prediction, UInt8, Visibility
 
 AreaChoice = Area | Part | str | Iterable[Area | Part | str]
 """An area or parts that are visible: ``"mouth"``, ``Area.NOSE_EYES``, ``["eyes", "mouth"]``."""
 
+LEAST_FACE = 12.0
+"""Smaller faces hold nothing that any of the networks could see."""
 PriorChoice = Prior | str | Mapping[str, float] | None
 """A mix of emotions, as itself, as text or as shares by emotion; None is that of the calibration."""
 
@@ -56,7 +59,8 @@ class Analyzer:
     Args:
         models: folder of models with a manifest.json, or an opened :class:`~mien.trust.models.Models`; None is the one
             in the package.
-        detector: ``auto`` (HOG, then CNN where HOG finds none), ``hog`` or ``cnn``.
+        detector: ``mesh`` (BlazeFace and the face mesh), or ``dlib`` (HOG, then CNN where HOG finds none).
+        min_face: longer side in pixels of the smallest face that is looked for.
         network: ``vgg`` or ``anyarea``; None is the models' default.
         area: the parts that are visible, where the user knows; None finds out for each face.
         heatmap: also compute the class map of each answer.
@@ -75,7 +79,8 @@ class Analyzer:
         self,
         models: Path | str | Models | None = None,
         *,
-        detector: landmarks.DetectorChoice = "auto",
+        detector: DetectorChoice = "mesh",
+        min_face: float = MIN_FACE,
         network: str | None = None,
         area: AreaChoice | None = None,
         heatmap: bool = False,
@@ -84,14 +89,16 @@ class Analyzer:
         limits: Limits = images.DEFAULT_LIMITS,
         prior: PriorChoice = None,
     ) -> None:
-        if detector not in landmarks.DETECTORS:
-            raise UsageError(f"no detector is called {detector!r}: choose from {', '.join(landmarks.DETECTORS)}")
+        check_detector(detector)
+        if not min_face >= LEAST_FACE:
+            raise UsageError(f"min_face is at least {LEAST_FACE:g} pixels, got {min_face:g}")
         if coverage is not None and not 0 < coverage < 1:
             raise UsageError(f"coverage lies between 0 and 1, got {coverage}")
         if not 0 <= min_authenticity <= 1:
             raise UsageError(f"min_authenticity lies in 0..1, got {min_authenticity}")
         self.models = _open_models(models, network)
-        self.detector = detector
+        self.detector: DetectorChoice = detector
+        self.min_face = float(min_face)
         self.visible = None if area is None else parts_of(area)
         self.heatmap = heatmap
         self.coverage = coverage
@@ -105,7 +112,8 @@ class Analyzer:
     def __reduce__(self) -> tuple[Any, ...]:
         """An Analyzer in another process is opened there anew, with the same models and options."""
         options = {
-            "detector": self.detector, "area": None if self.visible is None else tuple(sorted(self.visible)),
+            "detector": self.detector, "min_face": self.min_face,
+            "area": None if self.visible is None else tuple(sorted(self.visible)),
             "heatmap": self.heatmap, "coverage": self.coverage, "min_authenticity": self.min_authenticity,
             "limits": self.limits, "prior": self.prior,
         }  # fmt: skip
@@ -118,6 +126,8 @@ class Analyzer:
         area: AreaChoice | None = None,
         heatmap: bool | None = None,
         faces: Sequence[Face] | None = None,
+        boxes: Sequence[npt.ArrayLike] | None = None,
+        whole_picture: bool = False,
         input: str | None = None,
         prior: PriorChoice = None,
     ) -> Answers:
@@ -129,6 +139,9 @@ class Analyzer:
             area: the parts that are visible; None is as the Analyzer was made.
             heatmap: compute class maps; None is as the Analyzer was made.
             faces: analyse these faces (in pixels of the upright picture) instead of looking for some.
+            boxes: analyse the faces in these boxes, [4] each, (x0, y0, x1, y1) in pixels of the upright picture, from
+                brows to chin: nothing is looked for, only the landmarks are placed.
+            whole_picture: the whole picture is one face: nothing is looked for.
             input: name of the picture in the results; None is its path, or empty.
             prior: mix of emotions among the faces; None is as the Analyzer was made.
 
@@ -137,13 +150,18 @@ class Analyzer:
 
         Raises:
             ImageError: the picture cannot be read.
-            UsageError: the area is unknown, or a face is nowhere (NaN, infinite, or all its landmarks in one place).
+            UsageError: the area is unknown, more than one of faces, boxes and whole_picture is given, a box is none,
+                or a face is nowhere (NaN, infinite, or all its landmarks in one place).
         """
         visible = self.visible if area is None else parts_of(area)
         _check_faces(faces or ())
+        given = _given_boxes(faces, boxes, whole_picture)
         rgb = images.load(image, self.limits)
         gray = images.to_gray(rgb)
-        found = landmarks.detect(gray, self.detector) if faces is None else list(faces)
+        if given is not None:
+            found = [face_at(rgb, box, self.detector) for box in given]
+        else:
+            found = detect(rgb, self.detector, self.min_face) if faces is None else list(faces)
         name = writable((str(image) if isinstance(image, str | Path) else "") if input is None else input)
         wanted = self.heatmap if heatmap is None else heatmap
         judge = self.judge if prior is None else self._judge_under(prior_of_choice(prior))
@@ -255,6 +273,7 @@ class Analyzer:
         outside = (face.landmarks < -0.5) | (face.landmarks > np.array([width, height], np.float32) - 0.5)
         if outside.any():
             notes.append("Part of the face lies outside the picture.")
+        notes += _pose_notes(face)
         if assumed:
             notes.append("These models cannot tell what is hidden: all parts were taken as visible.")
         if self._uncalibrated:
@@ -283,6 +302,40 @@ def parts_of(area: AreaChoice) -> frozenset[Part]:
 
 FARTHEST = 1e6
 """Pixels; no picture's face lies farther out."""
+
+
+MEASURED_POSE = {"yaw": 45.0, "pitch": 30.0, "roll": 37.0}
+"""Degrees within which 98 in 100 of FER+'s training faces lie (docs/results/detection/pose.json)."""
+
+
+def _pose_notes(face: Face) -> list[str]:
+    if face.pose is None:
+        return []
+    turned = {name: angle for name, angle in face.pose.to_dict().items() if abs(angle) > MEASURED_POSE[name]}
+    if not turned:
+        return []
+    words = " and ".join(f"{name} {angle:+.0f} degrees" for name, angle in turned.items())
+    return [f"The head is turned ({words}), farther than nearly all faces on which mien's accuracy was measured: take "
+            "this answer with care."]  # fmt: skip
+
+
+def _given_boxes(
+    faces: Sequence[Face] | None, boxes: Sequence[npt.ArrayLike] | None, whole: bool
+) -> list[Float32 | None] | None:
+    """Where the caller says that faces are; None is the whole picture."""
+    if (faces is not None) + (boxes is not None) + whole > 1:
+        raise UsageError("give faces, boxes or whole_picture, not two of them")
+    if whole:
+        return [None]
+    if boxes is None:
+        return None
+    checked: list[Float32 | None] = []
+    for box in boxes:
+        values = np.asarray(box, np.float32)
+        if values.shape != (4,) or not (np.abs(values) < FARTHEST).all() or (values[2:] - values[:2]).min() < 1:
+            raise UsageError("boxes: a box is (x0, y0, x1, y1), finite, and at least one pixel wide and high")
+        checked.append(values)
+    return checked
 
 
 def _check_faces(faces: Sequence[Face]) -> None:

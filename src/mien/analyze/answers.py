@@ -106,6 +106,8 @@ class Answer:
                 "detector": self.face.detector,
                 "score": self.face.score,
                 "size": self.face.size,
+                "presence": self.face.presence,
+                "pose": None if self.face.pose is None else self.face.pose.to_dict(),
             },
             "notes": list(self.notes),
         }
@@ -116,10 +118,13 @@ class Answer:
         row: dict[str, Any] = {
             "face_x": x0, "face_y": y0, "face_width": x1 - x0, "face_height": y1 - y0, "face_score": self.face.score,
             "face_detector": self.face.detector, "face_size": self.face.size,
+            "face_presence": math.nan if self.face.presence is None else self.face.presence,
             "emotion": None if self.emotion is None else self.emotion.value,
             "area": None if self.area is None else self.area.value,
             "notes": " ".join(self.notes) or None,
         }  # fmt: skip
+        if self.face.pose is not None:
+            row |= {f"pose_{name}": angle for name, angle in self.face.pose.to_dict().items()}
         row |= _prediction_columns(self.fused, "") if self.fused else {}
         for part in PARTS:
             row[f"visible_{part.value}"] = part in self.visibility.visible

@@ -21,13 +21,15 @@ import pandas as pd
 
 from mien.analyze.analyzer import Analyzer
 from mien.analyze.answers import Answers
+from mien.analyze.boxes import read_boxes
 from mien.analyze.drawings import Drawings
+from mien.analyze.identity import identity_of
 from mien.analyze.listing import Key, Listing, Photo, list_photos
 from mien.analyze.table import COLUMNS, table_of
 from mien.errors import InputError
 from mien.face import images
+from mien.face.detect import MIN_FACE, DetectorChoice
 from mien.face.limits import DEFAULT_LIMITS, Limits
-from mien.jobs.files import hash_of
 from mien.jobs.journal import Journal, failures_path
 from mien.jobs.progress import Progress
 from mien.jobs.workers import Crew, Lost, Outcome, WorkLimits
@@ -53,10 +55,13 @@ class BatchSettings:
     Attributes:
         models: folder of models; None is the shipped ones.
         network: ``vgg`` or ``anyarea``; None is the models' default.
-        detector: ``auto``, ``hog`` or ``cnn``.
+        detector: ``mesh`` or ``dlib``.
+        min_face: see :class:`~mien.analyze.analyzer.Analyzer`.
         area: the parts that are visible, where the user knows.
         coverage: see :class:`~mien.analyze.analyzer.Analyzer`.
         min_authenticity: see :class:`~mien.analyze.analyzer.Analyzer`.
+        boxes: table of the user's own boxes (:mod:`mien.analyze.boxes`); None looks for faces.
+        whole_picture: every photo is one face.
         save_image: folder for drawn pictures; None draws none.
         heatmap: folder for class maps laid over the pictures; None draws none.
         limits: of a picture and of the work on it.
@@ -65,10 +70,13 @@ class BatchSettings:
 
     models: Path | None = None
     network: str | None = None
-    detector: Any = "auto"
+    detector: DetectorChoice = "mesh"
+    min_face: float = MIN_FACE
     area: tuple[str, ...] | None = None
     coverage: float | None = None
     min_authenticity: float = 0.0
+    boxes: Path | None = None
+    whole_picture: bool = False
     save_image: Path | None = None
     heatmap: Path | None = None
     limits: Limits = DEFAULT_LIMITS
@@ -79,6 +87,7 @@ class BatchSettings:
         return Analyzer(
             Models(self.models, self.network, threads=1),
             detector=self.detector,
+            min_face=self.min_face,
             area=self.area,
             heatmap=self.heatmap is not None,
             coverage=self.coverage,
@@ -149,7 +158,9 @@ def analyze_photo(task: PhotoTask) -> Finished:
     """Analyse a photo; one that cannot be read is a failure, and so is a drawing that cannot be written."""
     name = writable(task.photo.input)
     try:
-        answers = _analyzer(task.settings).analyze(task.photo.input)
+        boxes = None if task.settings.boxes is None else read_boxes(task.settings.boxes).of(task.photo.input)
+        whole = task.settings.whole_picture
+        answers = _analyzer(task.settings).analyze(task.photo.input, boxes=boxes, whole_picture=whole)
         rows = answers.to_rows()
     except InputError as error:
         return Finished([], [[name, type(error).__name__, str(error)]])
@@ -279,12 +290,8 @@ class _Keeper:
 
 def _identity(paths: Sequence[str], settings: BatchSettings, recursive: bool, analyzer: Analyzer) -> dict[str, Any]:
     """What must be the same for a run that goes on."""
-    return {
-        "paths": list(paths),
-        "recursive": recursive,
-        "models": hash_of(analyzer.models.manifest),
-        **{name: str(value) for name, value in vars(settings).items() if name != "models"},
-    }
+    own = {name: str(value) for name, value in vars(settings).items() if name != "models"}
+    return {"paths": list(paths), "recursive": recursive, **own, **identity_of(analyzer)}
 
 
 def _covered(journal: Journal) -> dict[Key, int]:

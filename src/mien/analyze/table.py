@@ -27,7 +27,8 @@ def _columns() -> dict[str, str]:
     columns = {
         "input": "str", "status": "str", "frame": "Int64", "approx_time": "float64", "face_id": "Int64",
         "face_x": "float64", "face_y": "float64", "face_width": "float64", "face_height": "float64",
-        "face_score": "float64", "face_detector": "str", "face_size": "float64",
+        "face_score": "float64", "face_detector": "str", "face_size": "float64", "face_presence": "float64",
+        "pose_yaw": "float64", "pose_pitch": "float64", "pose_roll": "float64",
         "emotion": "str", "authenticity": "float64", "authenticity_low": "float64", "authenticity_high": "float64",
         "area": "str",
     }  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from mien.face.detect import FOUND_BY
 from mien.face.draw import Bar, Card, Group
 from mien.trust.authenticity import times
 from mien.types import EMOTIONS, PARTS, Area, Prediction, UInt8
@@ -94,7 +95,8 @@ def spoke_of(answer: Answer) -> str:
 def _where(answer: Answer) -> str:
     x0, y0, x1, y1 = (round(float(v)) for v in answer.face.box)
     how = {"frame": "whole picture taken", "given": "given", "track": "followed"}.get(
-        answer.face.detector, f"found by {answer.face.detector.upper()}, score {answer.face.score:.2f}"
+        answer.face.detector,
+        f"found by {FOUND_BY.get(answer.face.detector, answer.face.detector)}, score {answer.face.score:.2f}",
     )
     return f" at ({x0}, {y0}) to ({x1}, {y1}), {answer.face.size:.0f} pixels, {how}"
 

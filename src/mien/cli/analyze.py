@@ -52,7 +52,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what is visible: eyes, nose, mouth (repeat for several), nose_mouth, nose_eyes, mouth_eyes, whole_face; "
         "without it mien finds out",
     )  # fmt: skip
-    parser.add_argument("--detector", choices=("auto", "hog", "cnn"), default="auto", help="face detector (auto)")
+    parser.add_argument(
+        "--detector", choices=("mesh", "dlib", "hog", "cnn"), default="mesh",
+        help="mesh (default), or dlib: HOG, then CNN where it finds none (hog, cnn: only one of them)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--min-face", type=float, default=40.0, metavar="PX", help="smallest face looked for: its longer side (40)"
+    )
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument(
+        "--boxes", type=Path, metavar="FILE",
+        help="analyse these faces instead of looking for some: CSV with the columns input, face_x, face_y, face_width, "
+        "face_height (as in mien's own tables)",
+    )  # fmt: skip
+    given.add_argument("--whole-picture", action="store_true", help="every picture is one face: look for none")
     parser.add_argument("--network", metavar="NAME", help="vgg or anyarea; without it the models' default")
     parser.add_argument("--models", type=Path, metavar="DIR", help="a folder of models made by  mien export")
     parser.add_argument(
@@ -121,7 +134,7 @@ def _photos(args: argparse.Namespace, paths: list[str]) -> int:
     with _sinks(args) as sinks:
         for number, path in enumerate(paths):
             try:
-                answers = _answers(analyzer, path)
+                answers = _answers(analyzer, path, args)
             except InputError as error:
                 _complain(error)
                 codes.add(error.exit_code)
@@ -137,9 +150,15 @@ def _photos(args: argparse.Namespace, paths: list[str]) -> int:
                     _complain(error)
                     codes.add(error.exit_code)
             if not answers:
-                _complain(NoFaceError(f"{answers.input}: no face found"))
+                _complain(NoFaceError(f"{answers.input}: {_no_face(args)}"))
                 codes.add(NoFaceError.exit_code)
     return min(codes, default=0)
+
+
+def _no_face(args: argparse.Namespace) -> str:
+    if args.detector != "mesh":
+        return "no face found"
+    return f"no face found of {args.min_face:g} pixels or more (--min-face looks for smaller ones)"
 
 
 def open_analyzer(args: argparse.Namespace) -> Analyzer:
@@ -147,25 +166,26 @@ def open_analyzer(args: argparse.Namespace) -> Analyzer:
     from mien.analyze.analyzer import Analyzer
 
     return Analyzer(
-        args.models, detector=args.detector, network=args.network, area=args.area, heatmap=args.heatmap is not None,
-        coverage=args.coverage, min_authenticity=args.min_authenticity, limits=limits_of(args),
-        prior=args.prior,
+        args.models, detector=args.detector, min_face=args.min_face, network=args.network, area=args.area,
+        heatmap=args.heatmap is not None, coverage=args.coverage, min_authenticity=args.min_authenticity,
+        limits=limits_of(args), prior=args.prior,
     )  # fmt: skip
 
 
-def _answers(analyzer: Analyzer, path: str) -> Answers:
+def _answers(analyzer: Analyzer, path: str, args: argparse.Namespace) -> Answers:
     """One photo's answers, within its time; whatever it does to mien, the others are analysed.
 
     Raises:
         InputError: it cannot be analysed.
     """
+    from mien.analyze.boxes import read_boxes
+
+    name = {"-": "standard input", str(SAMPLE): SAMPLE.name}.get(path, path)
+    picture = sys.stdin.buffer if path == "-" else path
     try:
+        boxes = None if args.boxes is None else read_boxes(args.boxes).of(name)
         with time_limit(analyzer.limits.seconds):
-            if path == "-":
-                return analyzer.analyze(sys.stdin.buffer, input="standard input")
-            if path == str(SAMPLE):
-                return analyzer.analyze(path, input=SAMPLE.name)
-            return analyzer.analyze(path)
+            return analyzer.analyze(picture, boxes=boxes, whole_picture=args.whole_picture, input=name)
     except MienError as error:
         if isinstance(error, InputError) and not isinstance(error, ImageError):
             raise InputError(f"{path}: {error}") from None
@@ -243,9 +263,12 @@ def _folders(args: argparse.Namespace, paths: Sequence[str]) -> int:
         models=args.models,
         network=args.network,
         detector=args.detector,
+        min_face=args.min_face,
         area=None if args.area is None else tuple(args.area),
         coverage=args.coverage,
         min_authenticity=args.min_authenticity,
+        boxes=args.boxes,
+        whole_picture=args.whole_picture,
         save_image=args.save_image,
         heatmap=args.heatmap,
         limits=limits_of(args),
@@ -302,6 +325,8 @@ def _videos(
 def _check(args: argparse.Namespace, paths: Sequence[str]) -> None:
     if args.out is not None or args.json or args.csv or args.parquet:
         table_of(args, "a video")
+    if args.boxes is not None or args.whole_picture:
+        raise UsageError("--boxes and --whole-picture are for photos")
     if args.save_image is not None or args.heatmap is not None:
         raise UsageError("--save-image and --heatmap are for photos; for a video take --annotate or --timeline")
     if len(paths) > 1 and (args.timeline is not None or args.annotate is not None):

@@ -86,7 +86,7 @@ def _subsets(args: argparse.Namespace) -> int:
     if not args.data:
         raise UsageError("--subset needs the pictures themselves: give --data NAME:ROOT, not --cache")
     from mien.data import read
-    from mien.face.landmarks import detect
+    from mien.face.detect import detect
     from mien.measure.subsets import end_to_end, measured_subset, named_subsets, samples_of
     from mien.trust.answer import AnswerPath, Judge
 

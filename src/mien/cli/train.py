@@ -136,7 +136,7 @@ def _run_resnet(args: argparse.Namespace) -> int:
 def view_data_of(args: argparse.Namespace) -> ViewData:
     """What training views are made from, as the options say."""
     from mien.face import images
-    from mien.face.landmarks import detect
+    from mien.face.detect import detect
     from mien.train.covers import view_data
 
     def largest(path: Path) -> Face | None:

@@ -5,9 +5,11 @@ A cache is a folder::
     settings.json     what made it: data set, hash of the data, detector, face size; its hash is in the folder's name
     index.parquet     one row a face, in order: id, dataset, split, label, majority, published, votes_<emotion> (8),
                       source (relative to the data set's root), picture (hash of its content), detector, score,
+                      presence, pose_yaw pose_pitch pose_roll (degrees; missing where dlib found the face),
                       box_x0 box_y0 box_x1 box_y1 (pixels of the face's picture), face_size (pixels, there too)
     frames.npy        uint8 [N, 96, 96], the faces as areas.Frame
     landmarks.npy     float32 [N, 68, 2], in pixels of the frame
+    meshes.npy        float16 [N, 468, 3], in pixels of the frame; absent where dlib found the faces
     extents.npy       float32 [N, 4], in pixels of the frame
     crops/KEY.npy     uint8 [N, 7, 64, 64], one file a CropSpec (KEY is CropSpec.key); axis 1 in the order of AREAS
 """

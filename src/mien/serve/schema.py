@@ -65,6 +65,8 @@ _GEOMETRY = _object(
         "detector": {"type": "string"},
         "score": {"type": "number"},
         "size": {"type": "number"},
+        "presence": {"type": ["number", "null"], "description": "The mesh's own word that it sees a face."},
+        "pose": {"type": ["object", "null"], "description": "yaw, pitch and roll in degrees."},
     },
 )
 _WHAT_IF = _object(

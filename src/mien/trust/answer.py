@@ -30,7 +30,20 @@ from mien.trust.prior import Prior, weighted_threshold
 from mien.trust.reference import ReferenceAnswers
 from mien.trust.sources import hidden_source
 from mien.trust.visibility import VisibilityModel, visibility_of
-from mien.types import EMOTIONS, N_EMOTIONS, PARTS, Area, Emotion, Face, Float32, Interval, Part, Prediction, UInt8, Visibility
+from mien.types import (
+    EMOTIONS,
+    N_EMOTIONS,
+    PARTS,
+    Area,
+    Emotion,
+    Face,
+    Float32,
+    Interval,
+    Part,
+    Prediction,
+    UInt8,
+    Visibility,
+)
 
 
 class Canvases(Protocol):

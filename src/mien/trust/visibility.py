@@ -144,7 +144,7 @@ def photo_visibility(source: ImageSource, model: VisibilityModel) -> tuple[list[
     Raises:
         ImageError: the photo cannot be read.
     """
-    from mien.face.landmarks import detect
+    from mien.face.detect import detect
 
     picture = images.load(source)
     gray = images.to_gray(picture)

@@ -15,7 +15,7 @@ from builders.video import background, face_of, moving_face, place
 from mien.analyze.video.detection import VideoDetector, describe
 from mien.analyze.video.smoothing import covered, smooth
 from mien.analyze.video.tracks import Tracker, TrackSettings, follow, matches, overlap
-from mien.face.landmarks import detect
+from mien.face.dlib_faces import detect
 from mien.types import Face, UInt8
 
 sides = st.floats(1, 60)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mien.analyze.analyzer import Analyzer
+from mien.analyze.identity import files_as_they_are, identity_of
 from mien.analyze.video.detection import VideoDetector, describe
 from mien.analyze.video.frames import VideoFrame, VideoReader
 from mien.analyze.video.result import VideoResult
 from mien.analyze.video.series import VIDEO_COLUMNS, Amendment, series_of
 from mien.analyze.video.tracks import Tracker, TrackSettings
 from mien.errors import InputError, UsageError
-from mien.jobs.files import hash_of
 from mien.jobs.journal import Journal
 from mien.jobs.limits import TooSlow, time_limit
 from mien.jobs.progress import Progress
@@ -73,13 +73,7 @@ def analyze_videos(
         InputError: none of the videos can be read.
         MissingExtraError: PyAV is not installed, or pyarrow where Parquet is asked for.
     """
-    identity = {
-        "paths": list(paths),
-        "settings": hash_of(settings),
-        "models": hash_of(analyzer.models.manifest),
-        "analyzer": repr((analyzer.detector, sorted(analyzer.visible or ()), analyzer.coverage, analyzer.prior)),
-    }
-    with Journal(out, identity, VIDEO_COLUMNS, overwrite) as journal:
+    with Journal(out, _identity(paths, settings, analyzer), VIDEO_COLUMNS, overwrite) as journal:
         for number, path in enumerate(paths):
             _read(journal, number, path, analyzer, settings, alone=len(paths) == 1, quiet=quiet)
         notes = [note for _, note in journal.pieces()]
@@ -88,6 +82,12 @@ def analyze_videos(
     frames = {path: sum(note["frames"] for note in notes if note["video"] == i) for i, path in enumerate(paths)}
     problems = [(failure[0], failure[2]) for note in notes for failure in note["failures"]]
     return VideoResult(out, series, frames, problems)
+
+
+def _identity(paths: Sequence[str], settings: VideoSettings, analyzer: Analyzer) -> dict[str, Any]:
+    """What must be the same for a run that goes on."""
+    own = asdict(settings)
+    return {"paths": list(paths), **own, **identity_of(analyzer), **files_as_they_are(paths)}
 
 
 def _read(
@@ -179,8 +179,8 @@ class _Walk:
 
     def __init__(self, analyzer: Analyzer, settings: VideoSettings, path: str) -> None:
         self.analyzer, self.path = analyzer, path
-        self.detector = VideoDetector(analyzer.detector, settings.tracks.detect_seconds)
-        self.tracker = Tracker(self.detector, describe, settings.tracks)
+        self.detector = VideoDetector(analyzer.detector, settings.tracks.detect_seconds, analyzer.min_face)
+        self.tracker = Tracker(self.detector, describe if analyzer.detector == "dlib" else None, settings.tracks)
         self.fresh = True
 
     def rows(self, frame: VideoFrame, progress: Progress) -> list[dict[str, Any]]:

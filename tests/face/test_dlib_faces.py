@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mien.errors import ModelError
-from mien.face import landmarks
+from mien.face import dlib_faces as landmarks
+from mien.face.dlib_faces import detect, detect_one, model_file, predict_landmarks
 from mien.face.images import to_gray
-from mien.face.landmarks import detect, detect_one, model_file, predict_landmarks
 from mien.types import PARTS, Face, UInt8
 
 

