@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from mien.errors import InputError, TableError, UsageError
-from mien.face import images, landmarks
+from mien.face import images
+from mien.face.detect import detect
 from mien.face.formats import SUFFIXES
 from mien.jobs.files import hash_of
 from mien.jobs.progress import Progress
@@ -110,15 +111,15 @@ def _kept(path: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _looked(photo: Path, path: AnswerPath) -> list[dict[str, Any]]:
     try:
-        gray = images.to_gray(images.load(photo))
+        rgb = images.load(photo)
     except InputError as error:
         print(f"mien: {error}", file=sys.stderr)
         return []
-    faces = landmarks.detect(gray, "auto")
+    faces = detect(rgb)
     if not faces:
         print(f"mien: {writable(photo)}: no face found", file=sys.stderr)
         return []
-    looked = path.look(PictureFaces(gray, faces), areas=())
+    looked = path.look(PictureFaces(images.to_gray(rgb), faces), areas=())
     return [
         {"source": source, "logits": [round(float(z), 4) for z in row], "size": round(face.size, 1)}
         for source, row, face in zip(looked.sources, looked.logits, faces, strict=True)
