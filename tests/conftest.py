@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-from collections.abc import Iterable
 
 import numpy as np
 import pytest

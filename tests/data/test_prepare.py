@@ -133,11 +133,11 @@ def test_crops_are_added_later_to_the_same_cache(dataset: Dataset, whole: dict[s
 CHANGES: dict[str, Callable[[Path], tuple[dict[str, Any], PrepareConfig]]] = {
     "detector": lambda _: ({}, PrepareConfig(detector="cnn", workers=1, quiet=True, specs=(), limit=2)),
     "limit": lambda _: ({}, PrepareConfig(detector="hog", workers=1, quiet=True, specs=(), limit=3)),
-    "votes": lambda _: ({"votes": "label"}, QUICK),
+    "votes": lambda _: ({"votes": "fer2013new"}, QUICK),
     "a picture": lambda root: (shutil.copy(root / "FER2013Train/fer0000001.png", root / "FER2013Train/fer0000000.png")
                                and {}, QUICK),
-    "a label": lambda root: ((root / "fer2013new.csv").write_text(
-        (root / "fer2013new.csv").read_text().replace("fer0000000.png,9,0", "fer0000000.png,0,9")) and {}, QUICK),
+    "a label": lambda root: ((root / "FER2013Train/label.csv").write_text(
+        (root / "FER2013Train/label.csv").read_text().replace('48)",9,0', '48)",0,9', 1)) and {}, QUICK),
 }  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def test_a_zip_and_kaggles_csv_give_the_same_faces(root: Path, tmp_path: Path) -
     for number, place in enumerate(
         (root, zipped(root, tmp_path / "f.zip"), kaggle, zipped(kaggle, tmp_path / "k.zip"))
     ):
-        done = prepare(read("ferplus", place), tmp_path / f"out{number}", QUICK)
+        done = prepare(read("ferplus", place, votes="fer2013new"), tmp_path / f"out{number}", QUICK)
         frames.append((done.folder.name, np.array(done.cache.frames), np.array(done.cache.landmarks)))
     assert frames[0][0] == frames[1][0]  # a zip of it is the same data
     for _, pixels, points in frames[1:]:
@@ -363,7 +363,7 @@ def test_broken_faces_are_named_before_the_work_and_skipped_on_demand(tmp_path: 
     (root / "FER2013Train" / "fer0000001.png").write_bytes(b"no picture")
     dataset = read("ferplus", root)
     with pytest.raises(
-        DatasetError, match=r"2 faces are missing or broken: .*fer0000000.*line 3: .*fer0000001\.png: not a"
+        DatasetError, match=r"2 faces are missing or broken: .*fer0000000.*line 2: .*fer0000001\.png: not a"
     ):
         prepare(dataset, tmp_path / "out", QUICK)
     assert not (tmp_path / "out").exists()
@@ -378,7 +378,7 @@ def test_broken_faces_are_named_before_the_work_and_skipped_on_demand(tmp_path: 
 def test_limit_spreads_evenly(dataset: Dataset, tmp_path: Path) -> None:
     config = PrepareConfig(detector="hog", workers=1, quiet=True, specs=(), limit=4)
     ids = prepare(dataset, tmp_path, config).cache.index["id"].tolist()
-    assert ids == ["fer0000000", "fer0000008", "fer0000015", "fer0000023"]
+    assert ids == [dataset.samples[i].id for i in (0, 8, 15, 23)]
 
 
 @pytest.mark.usefixtures("guessed")

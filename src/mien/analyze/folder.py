@@ -26,14 +26,14 @@ from mien.analyze.drawings import Drawings
 from mien.analyze.identity import identity_of
 from mien.analyze.listing import Key, Listing, Photo, list_photos
 from mien.analyze.table import COLUMNS, table_of
-from mien.errors import InputError
+from mien.errors import InputError, ModelError
 from mien.face import images
 from mien.face.detect import MIN_FACE, DetectorChoice
 from mien.face.limits import DEFAULT_LIMITS, Limits
 from mien.jobs.journal import Journal, failures_path
 from mien.jobs.progress import Progress
 from mien.jobs.workers import Crew, Lost, Outcome, WorkLimits
-from mien.names import writable
+from mien.names import one_line, writable
 from mien.trust.models import Models
 from mien.trust.prior import Prior
 
@@ -162,10 +162,12 @@ def analyze_photo(task: PhotoTask) -> Finished:
         whole = task.settings.whole_picture
         answers = _analyzer(task.settings).analyze(task.photo.input, boxes=boxes, whole_picture=whole)
         rows = answers.to_rows()
+    except ModelError:
+        raise  # no photo's fault: it ends the run
     except InputError as error:
         return Finished([], [[name, type(error).__name__, str(error)]])
     except Exception as error:  # one photo must not end the batch, whatever it does to mien
-        return Finished([], [[name, type(error).__name__, f"mien failed on it: {error}"]])
+        return Finished([], [[name, type(error).__name__, f"mien failed on it: {one_line(error)}"]])
     return Finished(rows, list(_draw(answers, task)))
 
 
@@ -177,7 +179,11 @@ def _draw(answers: Answers, task: PhotoTask) -> Iterator[Failure]:
             target.parent.mkdir(parents=True, exist_ok=True)
             images.save(draw(), target)
         except Exception as error:
-            words = error if isinstance(error, InputError) else f"its drawing {target} cannot be written ({error})"
+            words = (
+                error
+                if isinstance(error, InputError)
+                else f"its drawing {target} cannot be written ({one_line(error)})"
+            )
             yield [writable(task.photo.input), type(error).__name__, writable(str(words))]
 
 
@@ -199,7 +205,7 @@ class _Piece:
             self.failures += outcome.result.failures
         else:
             kind = "WorkerError" if isinstance(outcome.error, Lost) else type(outcome.error).__name__
-            self.failures.append([writable(photo.input), kind, str(outcome.error)])
+            self.failures.append([writable(photo.input), kind, one_line(outcome.error)])
 
 
 def analyze_folder(
@@ -245,6 +251,8 @@ def analyze_folder(
         try:
             with _outcomes(tasks, settings, (os.cpu_count() or 1) if workers is None else workers) as outcomes:
                 for outcome in outcomes:
+                    if isinstance(outcome.error, ModelError):
+                        raise outcome.error
                     keep.add(outcome)
                     progress.add()
         finally:  # at Ctrl-C too

@@ -15,8 +15,8 @@ from mien.cli.noise import native_noise_hidden
 from mien.cli.outputs import _FORMATS, _sinks, table_of
 from mien.errors import ImageError, InputError, MienError, NoFaceError, UsageError
 from mien.face.formats import VIDEO_SUFFIXES
-from mien.jobs.limits import limit_memory, time_limit
-from mien.names import writable
+from mien.jobs.limits import memory_limit, time_limit
+from mien.names import one_line, writable
 from mien.trust.prior import Prior
 
 if TYPE_CHECKING:
@@ -105,13 +105,10 @@ def run(args: argparse.Namespace) -> int:
         videos = [path for path in paths if _is_video(path)]
         if videos and len(videos) < len(paths):
             raise UsageError("analyse videos in a call of their own")
-        if videos:
-            limit_memory(limits_of(args).memory)
-            return _videos(args, paths, open_analyzer)
-        if any(_is_folder(path) for path in paths):
+        if not videos and any(_is_folder(path) for path in paths):
             return _folders(args, paths)
-        limit_memory(limits_of(args).memory)
-        return _photos(args, paths)
+        with memory_limit(limits_of(args).memory):
+            return _videos(args, paths, open_analyzer) if videos else _photos(args, paths)
 
 
 def _inputs(args: argparse.Namespace) -> list[str]:
@@ -198,7 +195,7 @@ def _answers(analyzer: Analyzer, path: str, args: argparse.Namespace) -> Answers
     except MemoryError:
         raise InputError(f"{path}: it needs more memory than --max-memory allows") from None
     except Exception as error:
-        raise InputError(f"{path}: mien failed on it ({type(error).__name__}: {error})") from None
+        raise InputError(f"{path}: mien failed on it ({one_line(f'{type(error).__name__}: {error}')})") from None
 
 
 def _complain(error: MienError) -> None:

@@ -31,6 +31,8 @@ STEP = 4.0
 """Tiles of one level are so many times larger than those of the level below; they overlap by one part in so many."""
 MOST = 200
 """Proposals that are looked at closely, the highest scores first."""
+LEAST_INSIDE = 0.5
+"""Share of a face's box that lies in the picture; of what lies farther outside nothing can be read."""
 SAME = 0.4
 """Meshes whose boxes overlap more are one face."""
 
@@ -114,7 +116,14 @@ def _close(rgb: UInt8, proposals: list[Found], min_face: float) -> list[Seen]:
     )
     kept = [i for i in range(len(merged)) if np.max(merged.boxes[i, 2:] - merged.boxes[i, :2]) >= 0.7 * min_face][:MOST]
     candidates = [Candidate(merged.boxes[i], merged.points[i], float(merged.scores[i])) for i in kept]
-    return _distinct([seen for seen in _verified(rgb, candidates) if seen.score >= verify.least()])
+    sure = [seen for seen in _verified(rgb, candidates) if seen.score >= verify.least()]
+    return _distinct([seen for seen in sure if _inside(mesh.box_of(seen.mesh), rgb.shape) >= LEAST_INSIDE])
+
+
+def _inside(box: Float32, shape: tuple[int, ...]) -> float:
+    """Share of a box that lies in a picture (height, width)."""
+    low, high = np.maximum(box[:2], -0.5), np.minimum(box[2:], np.array(shape[1::-1], np.float32) - 0.5)
+    return float(np.prod(np.maximum(high - low, 0)) / max(float(np.prod(box[2:] - box[:2])), 1e-6))
 
 
 def _verified(rgb: UInt8, candidates: list[Candidate]) -> list[Seen]:
