@@ -115,7 +115,10 @@ PICTURE: Schema = _object(
         "width": {"type": "integer"},
         "height": {"type": "integer"},
         "models": {"type": "string"},
-        "provenance": {"type": "object", "description": "Versions, network, fingerprint, detector, prior, options, date."},
+        "provenance": {
+            "type": "object",
+            "description": "Versions, network, fingerprint, detector, prior, options, date.",
+        },
         "faces": _list(_FACE),
         "preview": {"type": "string", "description": "Data URL of a JPEG; only with preview=true."},
     },
