@@ -58,16 +58,20 @@ def test_the_page_names_exactly_the_columns_written() -> None:
 
 def test_types_are_nullable(answers: Answers) -> None:
     table = answers.to_frame()
-    assert str(table["frame"].dtype) == "Int64" and str(table["face_id"].dtype) == "Int64"
-    assert str(table["abstained"].dtype) == "boolean" and str(table["visible_eyes"].dtype) == "boolean"
+    assert str(table["frame"].dtype) == "Int64"
+    assert str(table["face_id"].dtype) == "Int64"
+    assert str(table["abstained"].dtype) == "boolean"
+    assert str(table["visible_eyes"].dtype) == "boolean"
     empty = Answers((), np.zeros((4, 4, 3), np.uint8)).to_frame()
-    assert empty["face_id"].isna().all() and empty["abstained"].isna().all()
+    assert empty["face_id"].isna().all()
+    assert empty["abstained"].isna().all()
 
 
 def test_sets_abstention_and_best_emotion(tiny_models: Path) -> None:
     (answer,) = Analyzer(tiny_models, coverage=0.9, min_authenticity=0.9999).analyze(SAMPLE)
     row = answer.to_row()
-    assert row["abstained"] is True and row["emotion"] is None
+    assert row["abstained"] is True
+    assert row["emotion"] is None
     assert row["best_emotion"] == answer.fused.emotion.value == answer.to_dict()["best_emotion"]
     assert row["prediction_set"].split()[0] == row["best_emotion"]
     (plain,) = Analyzer(tiny_models).analyze(SAMPLE)
@@ -81,9 +85,11 @@ def with_p(answer, value: float):
 
 def test_low_trust_reads_otherwise(answers: Answers) -> None:
     low, high = with_p(answers[0], 0.5), with_p(answers[0], 0.95)
-    assert title_of(low).startswith("perhaps ") and ", or " in title_of(low)
+    assert title_of(low).startswith("perhaps ")
+    assert ", or " in title_of(low)
     assert title_of(high).startswith(f"{high.fused.emotion.value}: right 95 times in 100")
-    assert "50? (" in face_text(low) and "95 (" in face_text(high)
+    assert "50? (" in face_text(low)
+    assert "95 (" in face_text(high)
     assert "font-style:italic" in face_html(low)
     p = Prediction(Area.MOUTH, np.zeros(8, np.float32), np.array([0, 0.5, 0, 0, 0.4, 0.1, 0, 0], np.float32),
                    Emotion.HAPPINESS, Interval(0.5, 0.4, 0.6, 9))  # fmt: skip
@@ -120,8 +126,11 @@ def test_provenance_in_every_form(tiny_models: Path, tmp_path: Path) -> None:
         json.loads(pq.read_schema(tmp_path / "c.parquet").metadata[b"mien"]),
     ]
     for values in found:
-        assert values["prior"]["name"] == "balanced" and values["network"] and values["date"].endswith("+00:00")
-        assert len(values["fingerprint"]) == 16 and values["detector"] == "mesh"
+        assert values["prior"]["name"] == "balanced"
+        assert values["network"]
+        assert values["date"].endswith("+00:00")
+        assert len(values["fingerprint"]) == 16
+        assert values["detector"] == "mesh"
         assert {k: v for k, v in values.items() if k != "date"} == {k: v for k, v in found[0].items() if k != "date"}
     assert "p_correct" in pd.read_parquet(tmp_path / "c.parquet")
 
@@ -140,14 +149,19 @@ def test_provenance_of_a_folder(tiny_models: Path, tmp_path: Path) -> None:
 
 def test_tidy_table(tiny_models: Path, tmp_path: Path, answers: Answers) -> None:
     long = answers.to_frame(long=True)
-    assert list(long.columns) == list(LONG_COLUMNS) and len(long) == 8 * (1 + len(AREAS))
+    assert list(long.columns) == list(LONG_COLUMNS)
+    assert len(long) == 8 * (1 + len(AREAS))
     said = long[long["said"]]
-    assert said["p_correct"].notna().all() and len(said) == 1 + len(AREAS)
+    assert said["p_correct"].notna().all()
+    assert len(said) == 1 + len(AREAS)
     assert long.groupby("of")["probability"].sum().to_numpy() == pytest.approx(1, abs=1e-4)
     out = tmp_path / "long.csv"
     assert main(["analyze", str(SAMPLE), "--models", str(tiny_models), "--long", "--out", str(out), "--quiet"]) == 0
     with out.open() as file:
         assert len(list(csv.DictReader(file))) == len(long)
-    assert main(["analyze", str(tmp_path), "--models", str(tiny_models), "--long", "--out", str(tmp_path / "x.csv")]) == 2
+    assert (
+        main(["analyze", str(tmp_path), "--models", str(tiny_models), "--long", "--out", str(tmp_path / "x.csv")]) == 2
+    )
     nobody = long_table(Answers((), np.zeros((4, 4, 3), np.uint8), "empty.jpg").to_frame())
-    assert len(nobody) == 1 and nobody["status"].iloc[0] == "no face"
+    assert len(nobody) == 1
+    assert nobody["status"].iloc[0] == "no face"

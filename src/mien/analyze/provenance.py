@@ -12,6 +12,7 @@ from mien.trust.prior import Prior
 if TYPE_CHECKING:
     from mien.analyze.analyzer import Analyzer
 
+
 def provenance_of(analyzer: Analyzer, prior: Prior | None = None) -> dict[str, Any]:
     """What answers, as JSON-like values.
 
@@ -41,4 +42,3 @@ def provenance_of(analyzer: Analyzer, prior: Prior | None = None) -> dict[str, A
         },
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-

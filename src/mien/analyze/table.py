@@ -78,7 +78,8 @@ def long_table(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for row in table.to_dict("records"):
+    records: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
+    for row in records:
         head = {name: row.get(name) for name in ("input", "status", "frame", "approx_time", "face_id")}
         before = len(rows)
         for of, prefix in (("answer", ""), *((area.value, f"{area.value}_") for area in AREAS)):

@@ -72,7 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--coverage", type=float, metavar="P", help="also list emotions that hold the right one, e.g. 0.9"
     )
     parser.add_argument(
-        "--min-p-correct", "--min-authenticity", dest="min_authenticity", type=float, default=0.0, metavar="P",
+        "--min-p-correct",
+        "--min-authenticity",
+        dest="min_authenticity",
+        type=float,
+        default=0.0,
+        metavar="P",
         help="give no answer whose p_correct is below this",
     )
     parser.add_argument("--prior", type=Prior.parse, metavar="MIX", help=PRIOR_HELP)

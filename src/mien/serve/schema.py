@@ -55,6 +55,8 @@ _VISIBILITY = _object(
         "visible": _list(_PART),
         "probability": _each(_PART, _SHARE, "That the part is visible."),
         "given": {"type": "boolean", "description": "True where the caller said so."},
+        "hidden": _each({"type": "string"}, _SHARE, "Share that is hidden of each eye (the person's), nose, mouth."),
+        "hidden_pieces": _list({"type": "string"}, "Of these, what counts as hidden."),
     },
 )
 _GEOMETRY = _object(
@@ -115,7 +117,10 @@ PICTURE: Schema = _object(
         "width": {"type": "integer"},
         "height": {"type": "integer"},
         "models": {"type": "string"},
-        "provenance": {"type": "object", "description": "Versions, network, fingerprint, detector, prior, options, date."},
+        "provenance": {
+            "type": "object",
+            "description": "Versions, network, fingerprint, detector, prior, options, date.",
+        },
         "faces": _list(_FACE),
         "preview": {"type": "string", "description": "Data URL of a JPEG; only with preview=true."},
     },

@@ -37,11 +37,14 @@ def test_finds_the_mix_and_its_interval(reference: dict[str, ReferenceAnswers]) 
     true = np.bincount(labels, minlength=8) / len(labels)
     assert 0.5 * np.abs(np.array(found.prior.shares) - true).sum() < 0.05
     assert ((found.low <= NEW) & (found.high >= NEW)).sum() >= 6
-    assert not found.warnings and found.faces == 1_500 and found.labelled == 0
+    assert not found.warnings
+    assert found.faces == 1_500
+    assert found.labelled == 0
 
 
 def test_plain_softmax_would_not() -> None:
-    reference, (answers, _) = {"whole_face": ReferenceAnswers(*faces(OLD, 4_000, 0, 1.2))}, unlabelled(NEW, 6_000, 1, 1.2)
+    reference = {"whole_face": ReferenceAnswers(*faces(OLD, 4_000, 0, 1.2))}
+    answers, _ = unlabelled(NEW, 6_000, 1, 1.2)
     powers = np.exp(answers.logits - answers.logits.max(axis=1, keepdims=True))
     plain = mlls(powers / powers.sum(axis=1, keepdims=True), OLD)
     found = np.array(estimate_mix({"whole_face": answers}, reference, OLD, draws=0).prior.shares)

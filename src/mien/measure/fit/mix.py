@@ -130,7 +130,7 @@ def estimate_mix(
     answers = {name: rows for name, rows in answers.items() if len(rows.labels)}
     if not answers:
         raise ValueError("estimate_mix: there is no face")
-    start = np.asarray(old, np.float64) / np.sum(old)
+    start = np.asarray(old, np.float64) / float(np.sum(old))
     shares = _best(answers, {name: reference[name] for name in answers}, start)
     generator, drawn = np.random.default_rng(seed), []
     for _ in range(draws):

@@ -139,4 +139,3 @@ def _vector(logits: Float32, labels: Labels, centre: Float64, spread: float) -> 
         return float(value), np.concatenate([(away * logits).sum(axis=0), away.sum(axis=0)]) + pull
 
     return np.asarray(minimize(loss, centre, jac=True, method="L-BFGS-B").x, np.float64)
-
