@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import httpx2 as httpx
@@ -27,7 +30,7 @@ from fastapi.testclient import TestClient
 from mien import cli
 from mien.analyze.analyzer import Analyzer
 from mien.assets import SAMPLE
-from mien.errors import UsageError
+from mien.errors import ImageError, UsageError
 from mien.serve import ServeSettings
 from mien.serve.app import WEB, create_app
 from mien.serve.desk import Desk
@@ -67,6 +70,11 @@ def jpeg(pixels: UInt8) -> bytes:
     return bytes(cv2.imencode(".jpg", pixels[..., ::-1])[1])
 
 
+def undated(picture: dict[str, Any]) -> dict[str, Any]:
+    """Without the time at which it was answered."""
+    return picture | {"provenance": {k: v for k, v in picture["provenance"].items() if k != "date"}}
+
+
 def test_gives_the_same_json_as_the_command_line(
     client: TestClient, tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,9 +84,14 @@ def test_gives_the_same_json_as_the_command_line(
     printed = json.loads(capsys.readouterr().out)[0]
     raw = client.post("/api/analyze", params={"input": str(photo)}, content=SAMPLE.read_bytes())
     assert raw.status_code == 200
-    assert raw.json() == printed
+    answered = raw.json()
+    for one in (answered, printed):
+        assert one["provenance"].pop("date")
+    assert answered == printed
     form = client.post("/api/analyze", params={"input": str(photo)}, files={"image": ("a.jpg", SAMPLE.read_bytes())})
-    assert form.json() == printed
+    filled_in = form.json()
+    assert filled_in["provenance"].pop("date")
+    assert filled_in == printed
 
 
 def test_what_if_is_the_answer_for_these_parts(client: TestClient, tiny_models: Path) -> None:
@@ -194,53 +207,67 @@ def test_a_slow_upload_is_given_up(tiny_models: Path) -> None:
     assert error_of(asyncio.run(call())) == (408, "UploadTimeoutError")
 
 
+def nap(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def die(_: float) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def explode(_: object) -> None:
+    raise RuntimeError("a secret path")
+
+
 def test_desk_refuses_when_full_and_frees_places() -> None:
     desk = Desk(ServeSettings(concurrency=1, waiting=1))
-    gate = threading.Event()
 
-    async def scene() -> tuple[int, int]:
-        first = asyncio.create_task(desk.run(lambda: gate.wait(5) and 1))
-        second = asyncio.create_task(desk.run(lambda: 2))
+    async def scene() -> tuple[float, float]:
+        first = asyncio.create_task(desk.run(nap, 1.0))
+        second = asyncio.create_task(desk.run(nap, 0.1))
         await asyncio.sleep(0.05)
         with pytest.raises(BusyError):
-            await desk.run(lambda: 3)
-        gate.set()
+            await desk.run(nap, 0.3)
         results = (await first, await second)
-        assert await desk.run(lambda: 4) == 4
+        assert await desk.run(nap, 0.4) == 0.4
         return results
 
-    assert asyncio.run(scene()) == (1, 2)
+    assert asyncio.run(scene()) == (1.0, 0.1)
+    desk.close()
 
 
-def test_desk_gives_up_and_keeps_the_place_until_the_thread_ends() -> None:
-    desk = Desk(ServeSettings(concurrency=1, waiting=0, analysis_seconds=0.05))
-    gate = threading.Event()
+def test_an_analysis_past_its_time_is_ended_and_its_place_is_free() -> None:
+    desk = Desk(ServeSettings(concurrency=1, waiting=0, analysis_seconds=5))
 
     async def scene() -> None:
-        with pytest.raises(AnalysisTimeoutError):
-            await desk.run(lambda: gate.wait(5))
-        with pytest.raises(BusyError):
-            await desk.run(lambda: 1)
-        gate.set()
-        for _ in range(100):
-            await asyncio.sleep(0.01)
-            try:
-                assert await desk.run(lambda: 2) == 2
-            except BusyError:
-                continue
-            return
-        pytest.fail("the place was never freed")
+        assert await desk.run(nap, 0.0) == 0.0
+        begun = time.monotonic()
+        with pytest.raises(AnalysisTimeoutError, match="5 s"):
+            await desk.run(nap, 600.0)
+        assert time.monotonic() - begun < 8
+        assert await desk.run(nap, 0.2) == 0.2
 
     asyncio.run(scene())
+    desk.close()
+
+
+def test_a_picture_that_brings_its_process_down_harms_no_other() -> None:
+    desk = Desk(ServeSettings(concurrency=1, waiting=2))
+
+    async def scene() -> None:
+        with pytest.raises(ImageError, match="died"):
+            await desk.run(die, 0.0)
+        assert await desk.run(nap, 0.2) == 0.2
+
+    asyncio.run(scene())
+    desk.close()
 
 
 def test_an_unforeseen_error_is_typed_and_tells_nothing(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def explode(*_: object, **__: object) -> None:
-        raise RuntimeError("a secret path")
-
-    monkeypatch.setattr("mien.serve.app.page_answer", explode)
+    monkeypatch.setattr("mien.serve.app.answer_upload", explode)
     response = client.post("/api/analyze", content=SAMPLE.read_bytes())
     assert error_of(response) == (500, "InternalError")
     assert "secret" not in response.text
@@ -413,7 +440,7 @@ def test_many_at_once_get_the_same_answer(client: TestClient) -> None:
 
     def ask() -> None:
         response = client.post("/api/analyze", content=io.BytesIO(SAMPLE.read_bytes()).read())
-        answers.append(response.text)
+        answers.append(json.dumps(undated(response.json())))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
@@ -457,3 +484,78 @@ def test_the_command_serves_until_interrupted(tiny_models: Path) -> None:
             assert complaints == ""
         finally:
             process.kill()
+
+
+@contextlib.contextmanager
+def serving(models: Path, *options: str) -> Iterator[tuple[str, int, subprocess.Popen[str]]]:
+    """``mien serve`` as a process: its address, its port and itself."""
+    command = [sys.executable, "-m", "mien", "serve", "--models", str(models), "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().removeprefix("mien is at ").strip()
+            yield address, int(address.rstrip("/").rpartition(":")[2]), process
+        finally:
+            process.kill()
+
+
+def test_silent_connections_keep_nobody_out(tiny_models: Path) -> None:
+    with serving(tiny_models, "--header-seconds", "3") as (address, port, _), contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(230)]
+        for connection in silent[::2]:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        assert httpx.get(f"{address}api/about", timeout=30).status_code == 200
+        time.sleep(4)
+        for connection in silent:
+            connection.settimeout(5)
+            with contextlib.suppress(ConnectionError):
+                assert connection.recv(1) == b""  # closed, by a reset or in order
+
+
+def test_a_trickle_of_header_bytes_is_ended_too(tiny_models: Path) -> None:
+    with serving(tiny_models, "--header-seconds", "2") as (_, port, _):
+        connection = socket.create_connection(("127.0.0.1", port))
+        begun = time.monotonic()
+        with contextlib.suppress(ConnectionError), connection:
+            while time.monotonic() - begun < 20:
+                connection.sendall(b"X")
+                time.sleep(0.2)
+        assert time.monotonic() - begun < 10
+
+
+def test_a_connection_that_is_kept_is_not_ended_between_requests(tiny_models: Path) -> None:
+    with serving(tiny_models, "--header-seconds", "4") as (address, _, _), httpx.Client(base_url=address) as client:
+        for _ in range(3):
+            assert client.get("/api/about").status_code == 200
+            time.sleep(2)
+
+
+def test_stopping_during_an_upload_prints_no_traceback(tiny_models: Path) -> None:
+    with serving(tiny_models) as (address, port, process):
+        assert httpx.get(f"{address}api/about", timeout=30).status_code == 200
+        connection = socket.create_connection(("127.0.0.1", port))
+        head = b"POST /api/analyze HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n"
+        connection.sendall(head + b"x" * 1000)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=20)
+        connection.close()
+    assert process.returncode == 0
+    assert complaints == ""
+
+
+def test_no_name_server_is_asked_about_a_strangers_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> str:
+        raise AssertionError("a name was looked up")
+
+    for name in ("getfqdn", "gethostbyname", "gethostbyaddr", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
+    settings = ServeSettings(host="0.0.0.0", token=TOKEN)
+    assert not settings.knows("evil.example")
+    assert settings.knows(socket.gethostname())
+
+
+def test_limits_are_shown(client: TestClient) -> None:
+    limits = client.get("/api/about").json()["limits"]
+    assert limits["memory"] == SMALL.memory
+    assert limits["analysis_seconds"] == SMALL.analysis_seconds

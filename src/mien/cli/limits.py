@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 from mien.face.limits import DEFAULT_LIMITS, Limits
 
 
-def add_limits(parser: argparse.ArgumentParser, defaults: Limits = DEFAULT_LIMITS) -> argparse._ArgumentGroup:
-    """Declare them; returns the group, for what concerns one command alone."""
+def add_limits(
+    parser: argparse.ArgumentParser, defaults: Limits = DEFAULT_LIMITS, aliases: Mapping[str, str] | None = None
+) -> argparse._ArgumentGroup:
+    """Declare them; returns the group, for what concerns one command alone.
+
+    Args:
+        parser: of the command.
+        defaults: of the command.
+        aliases: option -> a second name for it.
+    """
+    names = aliases or {}
     group = parser.add_argument_group("limits")
     for name, value, metavar, text in (
         ("--max-file", defaults.bytes / 1e6, "MB", "largest file of a picture, in MB"),
@@ -16,7 +26,8 @@ def add_limits(parser: argparse.ArgumentParser, defaults: Limits = DEFAULT_LIMIT
         ("--max-seconds", defaults.seconds, "S", "longest work on one picture or frame"),
         ("--max-memory", defaults.memory / 1e9, "GB", "memory of a process that analyses"),
     ):
-        group.add_argument(name, type=float, default=value, metavar=metavar, help=f"{text} ({value:g})")
+        strings = [name, names[name]] if name in names else [name]
+        group.add_argument(*strings, type=float, default=value, metavar=metavar, help=f"{text} ({value:g})")
     return group
 
 

@@ -8,14 +8,12 @@ import threading
 import webbrowser
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
+from mien.cli.limits import add_limits, limits_of
 from mien.errors import InputError, MissingExtraError
 from mien.serve.settings import ServeSettings, token_from_environment
-
-if TYPE_CHECKING:
-    from mien.analyze.analyzer import Analyzer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,17 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-name", action="append", default=[], metavar="NAME", help="a further host name it may be called by"
     )
     parser.add_argument("--models", type=Path, metavar="DIR", help="a folder of models made by  mien export")
-    parser.add_argument("--network", metavar="NAME", help="vgg or anyarea; without it the models' default")
+    parser.add_argument("--network", metavar="NAME", help="resnet or vgg; without it the models' default")
     parser.add_argument("--report", type=Path, metavar="FILE", help="a study's report.html, shown at /report")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    limits = parser.add_argument_group("limits")
+    aliases = {"--max-file": "--max-upload", "--max-seconds": "--analysis-seconds"}
+    limits = add_limits(parser, plain.limits, aliases)
     for name, kind, value, text in (
-        ("--max-upload", float, plain.upload_bytes / 1e6, "largest picture, in MB"),
-        ("--max-pixels", float, plain.pixels / 1e6, "largest picture, in millions of pixels"),
         ("--concurrency", int, plain.concurrency, "pictures analysed at the same time"),
         ("--waiting", int, plain.waiting, "pictures that may wait for their turn"),
         ("--upload-seconds", float, plain.upload_seconds, "time in which a picture must have arrived"),
-        ("--analysis-seconds", float, plain.analysis_seconds, "time after which an answer is given up"),
+        ("--header-seconds", float, plain.header_seconds, "time in which a request's head must have arrived"),
     ):
         limits.add_argument(name, type=kind, default=value, metavar="N", help=f"{text} ({value:g})")
 
@@ -51,10 +48,12 @@ def run(args: argparse.Namespace) -> int:
 
         from mien.analyze.analyzer import Analyzer
         from mien.serve.app import create_app
+        from mien.serve.patience import QuietServer, patient_for
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "serve", "mien serve") from error
     analyzer = Analyzer(args.models, network=args.network)
     app = create_app(settings, analyzer)
+    app.state.prepare_examples = True  # the page's first answer waits for nobody
     with closing(_listening(settings)) as listener:
         address = settings.url_at(listener.getsockname()[1])
         link = address + (f"#token={quote(settings.token)}" if settings.token else "")
@@ -62,12 +61,12 @@ def run(args: argparse.Namespace) -> int:
         if args.open:
             threading.Timer(0.8, webbrowser.open, [link]).start()
         config: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
-        warming = threading.Thread(target=app.state.examples.prepare)
-        warming.start()
-        server = uvicorn.Server(uvicorn.Config(app, timeout_keep_alive=5, limit_concurrency=200, **config))
+        longest = settings.upload_seconds + settings.analysis_seconds + 60
+        protocol = patient_for(settings.header_seconds, longest)
+        config |= {"http": protocol, "ws": "none", "timeout_graceful_shutdown": 2}
+        server = QuietServer(uvicorn.Config(app, timeout_keep_alive=5, limit_concurrency=200, **config))
         with suppress(KeyboardInterrupt):  # the usual way to end it
             server.run([listener])
-        warming.join()  # native code must not run while Python ends
     return 0
 
 
@@ -77,17 +76,20 @@ def settings_of(args: argparse.Namespace) -> ServeSettings:
     Raises:
         UsageError: an option is out of range, or a token is missing.
     """
+    limits = limits_of(args)
     return ServeSettings(
         host=args.host,
         port=args.port,
         token=args.token or token_from_environment(),
         names=frozenset(name.lower() for name in args.allow_name),
-        upload_bytes=round(args.max_upload * 1e6),
-        pixels=round(args.max_pixels * 1e6),
+        upload_bytes=limits.bytes,
+        pixels=limits.pixels,
         concurrency=args.concurrency,
         waiting=args.waiting,
         upload_seconds=args.upload_seconds,
-        analysis_seconds=args.analysis_seconds,
+        analysis_seconds=limits.seconds,
+        memory=limits.memory,
+        header_seconds=args.header_seconds,
         report=args.report,
     )
 

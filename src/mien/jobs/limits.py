@@ -11,6 +11,10 @@ from types import FrameType
 from mien.errors import InputError
 
 
+class TooSlow(InputError):
+    """Something given to mien takes longer than the user's limit."""
+
+
 class _Over(BaseException):
     """Time is up. No Exception, so that nothing on the way takes it for a fault of its own."""
 
@@ -23,7 +27,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     effect.
 
     Raises:
-        InputError: it took longer.
+        TooSlow: it took longer.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
@@ -37,18 +41,24 @@ def time_limit(seconds: float) -> Iterator[None]:
     try:
         yield
     except _Over:
-        raise InputError(f"it took longer than {seconds:g} s, the limit") from None
+        raise TooSlow(f"it took longer than {seconds:g} s, the limit") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
-def limit_memory(size: int) -> None:
+@contextmanager
+def memory_limit(size: int) -> Iterator[None]:
     """Let this process have no more than ``size`` bytes of data; beyond it, allocations fail. Where the system can."""
     try:
         import resource
 
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (size if hard < 0 else min(size, hard), hard))
+        before = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (size if before[1] < 0 else min(size, before[1]), before[1]))
     except (ImportError, ValueError, OSError):
+        yield
         return
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -19,19 +21,20 @@ from starlette.exceptions import HTTPException
 from mien.analyze.analyzer import Analyzer
 from mien.analyze.table import COLUMNS
 from mien.assets import SAMPLE
-from mien.errors import MienError, MissingExtraError
+from mien.errors import MienError, MissingExtraError, UsageError
 from mien.face.areas import PART_LANDMARKS
-from mien.face.images import Limits, load, to_gray
-from mien.face.landmarks import DETECTORS, DetectorChoice, detect_one
+from mien.face.detect import DetectorChoice
 from mien.serve.desk import Desk
-from mien.serve.examples import EXAMPLES, Examples
+from mien.serve.examples import EXAMPLES, MadeExample, example_named
 from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
 from mien.serve.problems import answer_to, problem
 from mien.serve.schema import PICTURE
 from mien.serve.settings import ServeSettings
 from mien.serve.trust import trust_tables
 from mien.serve.upload import FIELD, read_picture
-from mien.serve.whatif import page_answer
+from mien.serve.work import Upload, answer_upload, get_ready, make_example
+from mien.trust.models import Models
+from mien.trust.prior import Prior
 from mien.types import AREAS, EMOTIONS, PARTS
 
 WEB = Path(__file__).parent / "web"
@@ -95,15 +98,22 @@ def create_app(settings: ServeSettings, analyzer: Analyzer | None = None) -> Fas
     Raises:
         ModelError: the shipped models are missing.
     """
-    models = (Analyzer() if analyzer is None else analyzer).models
-    limits = Limits(settings.pixels, settings.upload_bytes)
-    analyzers = {name: Analyzer(models, detector=name, limits=limits) for name in DETECTORS}
-    desk = Desk(settings)
+    analyzer = Analyzer() if analyzer is None else analyzer
+    models = Models(analyzer.models.folder, analyzer.models.network, threads=1)
+    desk = Desk(settings, partial(get_ready, models, settings.limits))
+
+    shelf = _Shelf(desk)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        desk.close()
+        desk.open()
+        preparing = asyncio.create_task(shelf.prepare()) if app.state.prepare_examples else None
+        try:
+            yield
+        finally:
+            if preparing is not None:
+                preparing.cancel()
+            desk.close()
 
     app = FastAPI(
         title="mien",
@@ -117,9 +127,9 @@ def create_app(settings: ServeSettings, analyzer: Analyzer | None = None) -> Fas
     app.add_middleware(Guard, settings=settings)
     _add_problems(app)
     _add_pages(app, settings)
-    _add_api(app, settings, analyzers, desk)
-    app.state.examples = Examples(analyzers["auto"])
-    _add_examples(app, app.state.examples, desk)
+    _add_api(app, settings, analyzer, desk)
+    _add_examples(app, shelf)
+    app.state.prepare_examples = False
     return app
 
 
@@ -182,8 +192,7 @@ def _add_pages(app: FastAPI, settings: ServeSettings) -> None:
 def with_way_back(html: str) -> str:
     """A report with a link to the page as the first thing in its body."""
     opening = re.search(r"<body[^>]*>", html, re.IGNORECASE)
-    place = opening.end() if opening else 0
-    return html[:place] + WAY_BACK + html[place:] if opening else html + WAY_BACK
+    return html[: opening.end()] + WAY_BACK + html[opening.end() :] if opening else html + WAY_BACK
 
 
 def _swagger(name: str) -> bytes:
@@ -194,10 +203,16 @@ def _swagger(name: str) -> bytes:
         raise MissingExtraError("fastapi-swagger", "serve", "the page of the HTTP API") from error
 
 
-def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorChoice, Analyzer], desk: Desk) -> None:
-    analyzer = analyzers["auto"]
-    limits = analyzer.limits
+def _boxes(texts: list[str] | None) -> tuple[tuple[float, ...], ...] | None:
+    if texts is None:
+        return None
+    try:
+        return tuple(tuple(float(v) for v in text.split(",")) for text in texts)
+    except ValueError:
+        raise UsageError("box: give four numbers, x0,y0,x1,y1") from None
 
+
+def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: Desk) -> None:
     @app.post("/api/analyze", responses={**_PROBLEMS, 200: _ANSWER}, openapi_extra=_BODY, tags=["analysis"])
     async def analyze(
         request: Request,
@@ -205,32 +220,39 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
             list[str] | None,
             Query(description="What is visible: eyes, nose, mouth (repeat for several), or an area; absent finds out."),
         ] = None,
-        detector: Annotated[DetectorChoice, Query(description="Face detector.")] = "auto",
+        detector: Annotated[DetectorChoice, Query(description="Face detector.")] = "mesh",
         heatmap: Annotated[bool, Query(description="Add each face's class activation map as a PNG.")] = False,
         what_if: Annotated[bool, Query(description="Add the answer for every set of visible parts.")] = False,
         preview: Annotated[
             bool, Query(description="Add the picture as a JPEG, for browsers that show no TIFF.")
         ] = False,
-        rows: Annotated[bool, Query(description="Add the rows of the table that `mien analyze --out` writes.")] = False,
+        box: Annotated[
+            list[str] | None,
+            Query(description="A face's box, x0,y0,x1,y1 in pixels (repeat for several): nothing is looked for."),
+        ] = None,
         whole_picture: Annotated[
-            bool, Query(description="The whole picture is one face: no search for faces in it.")
+            bool, Query(description="The whole picture is one face: nothing is looked for.")
         ] = False,
+        rows: Annotated[bool, Query(description="Add the rows of the table that `mien analyze --out` writes.")] = False,
         input: Annotated[str, Query(max_length=400, description="Name of the picture, given back in the answer.")] = "",
+        prior: Annotated[
+            str | None,
+            Query(
+                max_length=400,
+                description="Mix of emotions among the faces: balanced, ferplus, or emotion=share,...; absent takes the"
+                " mix on which the networks were calibrated.",
+            ),
+        ] = None,
     ) -> dict[str, Any]:
         """Find the faces of one picture and say what each area tells, and how far that can be trusted.
 
         The answer is the same JSON as one entry of `mien analyze --json`. The picture is not stored.
         """
         picture = await read_picture(request, settings)
-        chosen = analyzers[detector]
-
-        def job() -> dict[str, Any]:
-            pixels = load(picture, limits)
-            faces = [detect_one(to_gray(pixels), detector)] if whole_picture else None
-            answers = chosen.analyze(pixels, area=area, heatmap=heatmap, faces=faces, input=input)
-            return page_answer(chosen, answers, what_if=what_if, heatmap=heatmap, preview=preview, rows=rows)
-
-        return await desk.run(job)
+        visible = None if area is None else tuple(area)
+        mix = None if prior is None else Prior.parse(prior, files=False)
+        upload = Upload(picture, visible, detector, heatmap, what_if, preview, input, _boxes(box), whole_picture, mix, rows)
+        return await desk.run(answer_upload, upload)
 
     @app.get("/api/trust", responses={**_PROBLEMS, 404: _PROBLEM}, tags=["trust"])
     async def trust() -> dict[str, Any]:
@@ -256,12 +278,13 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
                 "waiting": settings.waiting,
                 "upload_seconds": settings.upload_seconds,
                 "analysis_seconds": settings.analysis_seconds,
+                "memory": settings.memory,
             },
             "heatmap": "visualisation" in analyzer.models.manifest,
             "report": settings.report is not None,
             "examples": [{"name": one.name, "title": one.title} for one in EXAMPLES.values()],
             "columns": list(COLUMNS),
-            "options": {"whole_picture": True, "prior": False},
+            "options": {"whole_picture": True, "prior": True},
         }
 
     @app.get("/api/sample", tags=["server"], response_class=FileResponse)
@@ -278,14 +301,42 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzers: Mapping[DetectorC
         return response
 
 
-def _add_examples(app: FastAPI, examples: Examples, desk: Desk) -> None:
+class _Shelf:
+    """Examples, each made once by a worker."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._made: dict[str, MadeExample] = {}
+        self._lock = asyncio.Lock()
+
+    async def of(self, name: str) -> MadeExample:
+        """The example of this name.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        example_named(name)
+        async with self._lock:
+            if name not in self._made:
+                self._made[name] = await self._desk.run(make_example, name)
+        return self._made[name]
+
+    async def prepare(self) -> None:
+        """Make all of them, the first one first."""
+        for name in EXAMPLES:
+            try:
+                await self.of(name)
+            except MienError as error:
+                log.warning("the example %s could not be made: %s", name, error)
+
+
+def _add_examples(app: FastAPI, shelf: _Shelf) -> None:
     @app.get("/api/examples/{name}.jpg", responses={404: _PROBLEM}, tags=["server"], response_class=Response)
     async def picture(name: str) -> Response:
         """A face to try: the bundled photo, or it behind something drawn over it."""
-        drawn = examples.known_picture(name) or await desk.run(lambda: examples.picture(name))
-        return Response(drawn, media_type="image/jpeg")
+        return Response((await shelf.of(name)).picture, media_type="image/jpeg")
 
     @app.get("/api/examples/{name}.json", responses={404: _PROBLEM, 200: _ANSWER}, tags=["server"])
     async def answer(name: str) -> dict[str, Any]:
         """The answer for a face to try, as `/api/analyze` gives it, worked out once."""
-        return examples.known(name) or await desk.run(lambda: examples.answer(name))
+        return (await shelf.of(name)).answer

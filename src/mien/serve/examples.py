@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import cv2
 import numpy as np
 
 from mien.analyze.analyzer import Analyzer
-from mien.analyze.answers import Answers
 from mien.assets import SAMPLE
 from mien.face.images import load
 from mien.serve.problems import NotFoundError
@@ -42,78 +39,44 @@ class Example:
     cover: _Cover | None = None
 
 
-class Examples:
-    """Pictures and answers of :data:`EXAMPLES`, made when first asked for and kept.
+@dataclass(frozen=True)
+class MadeExample:
+    """An example's picture (a JPEG) and what ``/api/analyze`` says of it, with all that the page shows."""
 
-    Args:
-        analyzer: whose models answer.
+    picture: bytes
+    answer: dict[str, Any]
+
+
+def made(analyzer: Analyzer, name: str) -> MadeExample:
+    """Draw and answer one example.
+
+    Raises:
+        NotFoundError: no example has this name.
     """
-
-    def __init__(self, analyzer: Analyzer) -> None:
-        self._analyzer = analyzer
-        self._lock = threading.Lock()
-        self._pictures: dict[str, bytes] = {}
-        self._answers: dict[str, dict[str, Any]] = {}
-
-    def picture(self, name: str) -> bytes:
-        """A JPEG.
-
-        Raises:
-            NotFoundError: no example has this name.
-        """
-        example = _example(name)
-        if name not in self._pictures:
-            self._pictures[name] = SAMPLE.read_bytes() if example.cover is None else self._drawn(example.cover)
-        return self._pictures[name]
-
-    def _drawn(self, cover: _Cover) -> bytes:
-        image, points = load(SAMPLE), self._plain[0].face.landmarks
-        fine = np.ascontiguousarray(cv2.resize(image, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_CUBIC))
-        drawn = cv2.resize(_covered(cover, fine, points), image.shape[1::-1], interpolation=cv2.INTER_AREA)
-        return bytes(cv2.imencode(".jpg", np.ascontiguousarray(drawn[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
-
-    def answer(self, name: str) -> dict[str, Any]:
-        """What ``/api/analyze`` says of the picture, with all that the page shows.
-
-        Raises:
-            NotFoundError: no example has this name.
-        """
-        with self._lock:
-            if name not in self._answers:
-                picture = self.picture(name)
-                heatmap = "visualisation" in self._analyzer.models.manifest
-                answers = self._analyzer.analyze(picture, heatmap=heatmap, input=f"{name}.jpg")
-                self._answers[name] = page_answer(self._analyzer, answers, what_if=True, heatmap=heatmap, rows=True)
-            return self._answers[name]
-
-    def known(self, name: str) -> dict[str, Any] | None:
-        """The answer, if it is there already."""
-        return self._answers.get(name)
-
-    def known_picture(self, name: str) -> bytes | None:
-        """The picture, if it is there already."""
-        return self._pictures.get(name)
-
-    def prepare(self) -> None:
-        """Answer all of them, the first one first."""
-        for name in EXAMPLES:
-            self.answer(name)
-
-    @cached_property
-    def _plain(self) -> Answers:
-        return self._analyzer.analyze(SAMPLE)
+    cover = example_named(name).cover
+    picture = SAMPLE.read_bytes() if cover is None else _drawn(cover, analyzer.analyze(SAMPLE)[0].face.landmarks)
+    heatmap = "visualisation" in analyzer.models.manifest
+    answers = analyzer.analyze(picture, heatmap=heatmap, input=f"{name}.jpg")
+    return MadeExample(picture, page_answer(analyzer, answers, what_if=True, heatmap=heatmap, rows=True))
 
 
-def _example(name: str) -> Example:
+def example_named(name: str) -> Example:
+    """The example of this name.
+
+    Raises:
+        NotFoundError: there is none.
+    """
     if name not in EXAMPLES:
         raise NotFoundError(f"no example is called {name!r}: choose from {', '.join(EXAMPLES)}")
     return EXAMPLES[name]
 
 
-def _covered(cover: _Cover, fine: UInt8, points: Float32) -> UInt8:
-    drawn = fine.copy()
-    cover(drawn, points * _FINE)
-    return drawn
+def _drawn(cover: _Cover, points: Float32) -> bytes:
+    image = load(SAMPLE)
+    fine = np.ascontiguousarray(cv2.resize(image, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_CUBIC))
+    cover(fine.astype(np.uint8, copy=False), points * _FINE)
+    drawn = cv2.resize(fine, image.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return bytes(cv2.imencode(".jpg", np.ascontiguousarray(drawn[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
 
 
 def _width(points: Float32) -> float:

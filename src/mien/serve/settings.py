@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from mien.errors import UsageError
+from mien.face.limits import Limits
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 TOKEN_VARIABLE = "MIEN_TOKEN"
@@ -30,6 +32,8 @@ class ServeSettings:
         waiting: pictures that may wait for their turn; the next one is refused as busy.
         upload_seconds: time in which a picture must have arrived.
         analysis_seconds: time after which an answer is given up, waiting included.
+        memory: bytes that a process which analyses may use.
+        header_seconds: time in which a connection must have sent the head of a request.
         report: a study's ``report.html``, shown at ``/report``; None has none.
     """
 
@@ -43,6 +47,8 @@ class ServeSettings:
     waiting: int = 8
     upload_seconds: float = 30.0
     analysis_seconds: float = 30.0
+    memory: int = 3_000_000_000
+    header_seconds: float = 10.0
     report: Path | None = None
 
     def __post_init__(self) -> None:
@@ -53,14 +59,19 @@ class ServeSettings:
                 f"--host {self.host} can be reached from other machines, so it needs --token (or {TOKEN_VARIABLE}): "
                 "try  --token $(openssl rand -hex 16)"
             )
-        if min(self.upload_bytes, self.pixels, self.concurrency) < 1 or self.waiting < 0:
+        if min(self.upload_bytes, self.pixels, self.memory, self.concurrency) < 1 or self.waiting < 0:
             raise UsageError("the limits of the server must be positive")
-        if min(self.upload_seconds, self.analysis_seconds) <= 0:
+        if not all(0 < s < math.inf for s in (self.upload_seconds, self.analysis_seconds, self.header_seconds)):
             raise UsageError("the time limits of the server must be positive")
         if not 0 <= self.port < 65536:
             raise UsageError(f"a port lies between 0 and 65535, got {self.port}")
         if self.report is not None and not self.report.is_file():
             raise UsageError(f"{self.report}: there is no such report (mien study writes it)")
+
+    @property
+    def limits(self) -> Limits:
+        """On a picture."""
+        return Limits(self.pixels, self.upload_bytes, self.analysis_seconds, self.memory)
 
     @property
     def loopback(self) -> bool:
@@ -78,7 +89,7 @@ class ServeSettings:
             return True
         if self.loopback:
             return _is_loopback(name)
-        return _is_address(name) or name in (socket.gethostname().lower(), socket.getfqdn().lower())
+        return _is_address(name) or name == socket.gethostname().lower()  # no name server is asked about a stranger's
 
     def url_at(self, port: int) -> str:
         """Where a browser on this machine finds the page."""

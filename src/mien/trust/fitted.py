@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mien.errors import ModelError
 from mien.trust.folder import SHIPPED
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 
@@ -82,6 +83,8 @@ def read_table(folder: Path | str | None, name: str, network: str | None = None)
     Raises:
         ModelError: there is no such table, it is damaged, or it holds nothing of this network.
     """
+    import pandas as pd
+
     path = (SHIPPED if folder is None else Path(folder).expanduser()) / f"{name}.csv"
     try:
         table = pd.read_csv(path)
@@ -101,6 +104,8 @@ def read_table(folder: Path | str | None, name: str, network: str | None = None)
 
 def write_table(folder: Path, name: str, tables: Mapping[str, pd.DataFrame]) -> None:
     """Write one table; the default network first."""
+    import pandas as pd
+
     folder.mkdir(parents=True, exist_ok=True)
     rows = [table[list(COLUMNS[name])].assign(network=network) for network, table in tables.items()]
     whole = pd.concat(rows, ignore_index=True)[["network", *COLUMNS[name]]]

@@ -33,6 +33,8 @@ import numpy as np
 import onnxruntime as ort
 
 from mien.errors import ModelError
+from mien.face.areas import MIRRORED_PIECES, PIECES
+from mien.names import path_of
 from mien.trust.folder import SHIPPED, ModelEntry
 from mien.types import AREAS, N_EMOTIONS, PARTS, Area, Float32, UInt8
 
@@ -55,6 +57,28 @@ def with_bias(logits: Float32, bias: Float32) -> Float32:
     return np.where(changed[:, None], raised, logits).astype(np.float32)
 
 
+def _manifest_of(folder: Path) -> dict[str, Any]:
+    """The manifest, with a default and at least one network of areas that are known.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"no models in {folder}: manifest.json cannot be read ({error})") from error
+    networks = manifest.get("networks") if isinstance(manifest, dict) else None
+    known = {area.value for area in AREAS}
+    if (
+        not isinstance(networks, dict)
+        or not isinstance(manifest.get("default"), str)
+        or not networks
+        or not all(isinstance(entries, dict) and entries and entries.keys() <= known for entries in networks.values())
+    ):
+        raise ModelError(f"no models in {folder}: manifest.json is damaged (it names no networks by area)")
+    return dict(manifest)
+
+
 class Models:
     """The networks of one folder, loaded when first used. Safe to share between threads.
 
@@ -68,18 +92,19 @@ class Models:
     """
 
     def __init__(self, folder: Path | str | None = None, network: str | None = None, threads: int = 0) -> None:
-        self.folder = SHIPPED if folder is None else Path(folder).expanduser()
-        try:
-            self.manifest: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text())
-        except (OSError, ValueError) as error:
-            raise ModelError(f"no models in {self.folder}: manifest.json cannot be read ({error})") from error
-        self.network: str = network or self.manifest["default"]
+        self.folder = SHIPPED if folder is None else path_of(folder)
+        self.manifest: dict[str, Any] = _manifest_of(self.folder)
+        self.network: str = network or str(self.manifest["default"])
         if self.network not in self.manifest["networks"]:
             known = ", ".join(self.manifest["networks"])
             raise ModelError(f"{self.folder} has no network {self.network!r}: choose from {known}")
         self._threads = threads
         self._lock = threading.Lock()
         self._sessions: dict[Path, ort.InferenceSession] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the same folder; sessions do not travel."""
+        return type(self), (self.folder, self.network, self._threads)
 
     @property
     def areas(self) -> tuple[Area, ...]:
@@ -137,6 +162,40 @@ class Models:
                 feed["parts"] = np.repeat(bits[None], len(piece), axis=0)
             out.append(session.run(["logits"], feed)[0])
         return np.concatenate(out)
+
+    @property
+    def sees_hidden(self) -> bool:
+        """True where one pass of the network over the whole face also says what is hidden."""
+        return Area.WHOLE_FACE in self.areas and self.entry(Area.WHOLE_FACE).spec.mask == "aligned"
+
+    def one_pass(self, faces: UInt8, batch: int = 64) -> tuple[Float32, Float32]:
+        """What a network that :attr:`sees_hidden` says of whole faces, flip and logit bias included.
+
+        Args:
+            faces: uint8 [N, size, size], aligned, as ``entry(Area.WHOLE_FACE).spec`` says.
+            batch: faces a run.
+
+        Returns:
+            Logits float32 [N, 8], and float32 [N, 4]: how much (0..1) of each of ``areas.PIECES`` is hidden.
+        """
+        entry = self.entry(Area.WHOLE_FACE)
+        session = self._session(entry)
+        logits, hidden = self._logits_and_hidden(session, faces, batch)
+        if entry.flip:
+            mirrored, gone = self._logits_and_hidden(session, faces[:, :, ::-1], batch)
+            logits = np.asarray((logits + mirrored) / 2, np.float32)
+            hidden = np.asarray((hidden + gone[:, list(MIRRORED_PIECES)]) / 2, np.float32)
+        return with_bias(logits, entry.logit_bias), hidden
+
+    @staticmethod
+    def _logits_and_hidden(session: ort.InferenceSession, faces: UInt8, batch: int) -> tuple[Float32, Float32]:
+        rows = [
+            session.run(["logits", "hidden"], {"crops": np.ascontiguousarray(faces[start : start + batch])})
+            for start in range(0, len(faces), batch)
+        ]
+        if not rows:
+            return np.zeros((0, N_EMOTIONS), np.float32), np.zeros((0, len(PIECES)), np.float32)
+        return np.concatenate([r[0] for r in rows]), np.concatenate([r[1] for r in rows])
 
     def class_maps(self, crops: UInt8) -> tuple[Float32, Float32, Float32]:
         """The visualisation network (Fig. 2) on whole-face crops.

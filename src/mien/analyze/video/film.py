@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mien.analyze.analyzer import Analyzer
+from mien.analyze.identity import files_as_they_are, identity_of
 from mien.analyze.video.detection import VideoDetector, describe
 from mien.analyze.video.frames import VideoFrame, VideoReader
 from mien.analyze.video.result import VideoResult
 from mien.analyze.video.series import VIDEO_COLUMNS, Amendment, series_of
 from mien.analyze.video.tracks import Tracker, TrackSettings
 from mien.errors import InputError, UsageError
-from mien.jobs.files import hash_of
 from mien.jobs.journal import Journal
+from mien.jobs.limits import TooSlow, time_limit
 from mien.jobs.progress import Progress
+from mien.names import path_of, writable
 
 PIECE_SECONDS = 10.0
 """Seconds of video a piece: what a kill can lose."""
@@ -71,13 +73,8 @@ def analyze_videos(
         InputError: none of the videos can be read.
         MissingExtraError: PyAV is not installed, or pyarrow where Parquet is asked for.
     """
-    identity = {
-        "paths": list(paths),
-        "settings": hash_of(settings),
-        "models": hash_of(analyzer.models.manifest),
-        "analyzer": repr((analyzer.detector, sorted(analyzer.visible or ()), analyzer.coverage)),
-    }
-    with Journal(out, identity, VIDEO_COLUMNS, overwrite) as journal:
+    identity, made_by = _identity(paths, settings, analyzer), analyzer.provenance()
+    with Journal(out, identity, VIDEO_COLUMNS, overwrite, made_by) as journal:
         for number, path in enumerate(paths):
             _read(journal, number, path, analyzer, settings, alone=len(paths) == 1, quiet=quiet)
         notes = [note for _, note in journal.pieces()]
@@ -88,6 +85,12 @@ def analyze_videos(
     return VideoResult(out, series, frames, problems)
 
 
+def _identity(paths: Sequence[str], settings: VideoSettings, analyzer: Analyzer) -> dict[str, Any]:
+    """What must be the same for a run that goes on."""
+    own = asdict(settings)
+    return {"paths": list(paths), **own, **identity_of(analyzer), **files_as_they_are(paths)}
+
+
 def _read(
     journal: Journal, number: int, path: str, analyzer: Analyzer, settings: VideoSettings, *, alone: bool, quiet: bool
 ) -> None:
@@ -96,11 +99,11 @@ def _read(
     if before and before[-1]["complete"]:
         return
     try:
-        reader = VideoReader(Path(path).expanduser())
+        reader = VideoReader(path_of(path), analyzer.limits)
     except InputError as error:
         if alone:
             raise
-        note = _note(number, 0, 0, failures=[[path, type(error).__name__, str(error)]], complete=True)
+        note = _note(number, 0, 0, failures=[[writable(path), type(error).__name__, str(error)]], complete=True)
         journal.commit(journal.next_number, _frame_of([]), note)
         return
     with reader:
@@ -109,14 +112,19 @@ def _read(
         if before:
             walk.tracker.restore(before[-1]["state"])
         progress = Progress(Path(path).name, reader.frames_expected, "frames", done=first, quiet=quiet)
-        for frames in _pieces(reader.frames(first, settings.rate)):
-            rows = [row for frame in frames for row in walk.rows(frame, progress)]
-            note = _note(number, frames.last_index + 1, len(frames), state=walk.tracker.state())
-            journal.commit(journal.next_number, _frame_of(rows), note)
-            walk.fresh = True
-        failures = [[path, "damaged", reader.problem]] if reader.problem else []
+        failures = []
+        try:
+            for frames in _pieces(reader.frames(first, settings.rate)):
+                rows = [row for frame in frames for row in walk.rows(frame, progress)]
+                note = _note(number, frames.last_index + 1, len(frames), state=walk.tracker.state())
+                journal.commit(journal.next_number, _frame_of(rows), note)
+                walk.fresh = True
+        except TooSlow as error:  # what was read before this piece is kept
+            failures = [[writable(path), type(error).__name__, f"frame {reader.frames_read - 1}: {error}"]]
+        if reader.problem:
+            failures.append([writable(path), "damaged", reader.problem])
         if reader.frames_read == 0:
-            failures = [[path, "InputError", f"{path}: no frame can be read"]]
+            failures = [[writable(path), "InputError", f"{writable(path)}: no frame can be read"]]
         end = _note(number, reader.frames_read, 0, failures=failures, complete=True)
         journal.commit(journal.next_number, _frame_of([]), end)
         progress.done = reader.frames_read
@@ -172,12 +180,16 @@ class _Walk:
 
     def __init__(self, analyzer: Analyzer, settings: VideoSettings, path: str) -> None:
         self.analyzer, self.path = analyzer, path
-        self.detector = VideoDetector(analyzer.detector, settings.tracks.detect_seconds)
-        self.tracker = Tracker(self.detector, describe, settings.tracks)
+        self.detector = VideoDetector(analyzer.detector, settings.tracks.detect_seconds, analyzer.min_face)
+        self.tracker = Tracker(self.detector, describe if analyzer.detector == "dlib" else None, settings.tracks)
         self.fresh = True
 
     def rows(self, frame: VideoFrame, progress: Progress) -> list[dict[str, Any]]:
         """One dict a face, keyed by the columns; the faces are numbered by track."""
+        with time_limit(self.analyzer.limits.seconds):
+            return self._rows(frame, progress)
+
+    def _rows(self, frame: VideoFrame, progress: Progress) -> list[dict[str, Any]]:
         if self.fresh:
             self.detector.reset()
         tracked = self.tracker.update(frame.pixels, frame.time, forget_flow=self.fresh)

@@ -1,0 +1,84 @@
+"""What the server's worker processes do: one uploaded picture -> the JSON of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mien.analyze.analyzer import Analyzer
+from mien.assets import SAMPLE
+from mien.face.detect import DETECTORS, DetectorChoice
+from mien.face.limits import Limits
+from mien.serve.examples import MadeExample, made
+from mien.serve.whatif import page_answer
+from mien.trust.models import Models
+from mien.trust.prior import Prior
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A picture and what is asked about it; see ``/api/analyze``.
+
+    Attributes:
+        picture: content of the file.
+        area: what is visible; None finds out.
+        detector: face detector.
+        heatmap: add class maps.
+        what_if: add the answer for every set of visible parts.
+        preview: add the picture as a JPEG.
+        input: its name in the answer.
+        boxes: the faces, (x0, y0, x1, y1) each; None looks for them.
+        whole_picture: the whole picture is one face.
+        prior: mix of emotions among the faces; None is that of the calibration.
+        rows: add the rows of the table.
+    """
+
+    picture: bytes
+    area: tuple[str, ...] | None = None
+    detector: DetectorChoice = "mesh"
+    heatmap: bool = False
+    what_if: bool = False
+    preview: bool = False
+    input: str = ""
+    boxes: tuple[tuple[float, ...], ...] | None = None
+    whole_picture: bool = False
+    prior: Prior | None = None
+    rows: bool = False
+
+
+_analyzers: dict[DetectorChoice, Analyzer] = {}
+"""Of this process."""
+
+
+def get_ready(models: Models, limits: Limits) -> None:
+    """Load what the first picture would have to wait for."""
+    _analyzers.update(analyzers_of(models, limits))
+    _analyzers["mesh"].analyze(SAMPLE)
+
+
+def analyzers_of(models: Models, limits: Limits) -> Mapping[DetectorChoice, Analyzer]:
+    """One Analyzer a detector; they share the networks."""
+    return {name: Analyzer(models, detector=name, limits=limits) for name in DETECTORS}
+
+
+def answer_upload(upload: Upload) -> dict[str, Any]:
+    """The answer of one upload.
+
+    Raises:
+        ImageError: it is no picture, damaged, or too large.
+        UsageError: the area is unknown.
+    """
+    analyzer = _analyzers[upload.detector]
+    answers = analyzer.analyze(
+        upload.picture, area=upload.area, heatmap=upload.heatmap, input=upload.input, boxes=upload.boxes,
+        whole_picture=upload.whole_picture, prior=upload.prior,
+    )  # fmt: skip
+    return page_answer(
+        analyzer, answers, what_if=upload.what_if, heatmap=upload.heatmap, preview=upload.preview, rows=upload.rows
+    )
+
+
+def make_example(name: str) -> MadeExample:
+    """Draw and answer one of the faces to try."""
+    return made(_analyzers["mesh"], name)
