@@ -132,7 +132,8 @@ def page(whole: dict[str, Any]) -> str:
     lines = [
         f"# Other mixes of emotions ({whole['network']}, {whole['split']} faces)", "",
         f"Made by `{whole['command']}`; every number is in `mixes.json`.", "",
-        "| mix | mix given | said | true | difference | calibration error | at 0.9 | right of those | mix off by |",
+        "| mix | mix given | said | true | difference | calibration error | answered at 0.9 | of those right "
+        "| mix off by |",
         "|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for number, result in enumerate([whole["balanced"], *whole["dirichlet"]]):

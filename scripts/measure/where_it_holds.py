@@ -4,6 +4,8 @@
         [--cache CACHE] [--expw ROOT] [--models DIR]
     python scripts/measure/where_it_holds.py --page
 
+Without ``--ferplus``, FER+ is measured on the prepared faces of ``--cache`` that were found: minutes, not an hour.
+
 The first measures (answers are kept a photo at a time: the same command goes on) and writes
 docs/results/trust/where_it_holds.json; both write docs/trust/where_it_holds.md and the table of README.md from it.
 Nothing is chosen on any of it.
@@ -53,12 +55,31 @@ def largest(samples: Sequence[Sample], models: Models) -> dict[str, FaceAnswer]:
     return {face.photo: face for face in found if face.number == 0 and face.source}
 
 
+def prepared(cache: FaceCache, models: Models, wanted: set[str]) -> dict[str, FaceAnswer]:
+    """Answers for faces of a prepared data set that were found, by id: the same path, without finding them again."""
+    kept = cache.index[cache.index["id"].isin(wanted) & cache.index["found"]]
+    rows, poses = np.array(kept.index), kept.get("pose_yaw")
+    path, faces = AnswerPath.of(models, Fusion.load(models.folder, models.network)), {}
+    for start in range(0, len(rows), 256):
+        some = rows[start : start + 256]
+        looked = path.look(PreparedFaces([cache.frame(int(row)) for row in some]), areas=())
+        for row, z, source in zip(some, looked.logits, looked.sources, strict=True):
+            yaw = None if poses is None or np.isnan(poses[row]) else float(poses[row])
+            size = float(cache.index["face_size"][row])
+            if source:
+                faces[cache.index["id"][row]] = FaceAnswer("", 0, source, tuple(map(float, z)), size, yaw)
+    return faces
+
+
 def ferplus_groups(args: argparse.Namespace, models: Models) -> Groups:
-    """FER+ test: the published lists, kinds of real covers, what was found hidden, sizes, poses."""
-    samples = [s for s in read("ferplus", args.ferplus).samples if s.split == "test"]
+    """FER+ test: the published lists, kinds of real covers, what was found hidden, poses."""
     lists = named_subsets(args.subset)
     wanted = {name for labels in lists.values() for name in labels}
-    faces = largest([s for s in samples if s.id in wanted], models)
+    if args.ferplus:
+        samples = read("ferplus", args.ferplus).samples
+        faces = largest([s for s in samples if s.split == "test" and s.id in wanted], models)
+    else:
+        faces = prepared(FaceCache.open(args.cache), models, wanted)
     of_list = {name: [(faces[i], y) for i, y in labels.items() if i in faces] for name, labels in lists.items()}
     first = next(iter(of_list.values()))
     groups: Groups = {"FER+ test and its published hard lists": of_list, "Found hidden": {}, "Head turned": {}}
@@ -135,8 +156,8 @@ def page(result: Mapping[str, Any]) -> str:
     """The page as Markdown."""
     lines = [
         "# Where it holds", "",
-        "Said is the mean `p_correct` of answers, true the share of them that is right, end to end: photo in, answer",
-        "out. Where the two differ, trust is off by that much. *Own mix* is the difference when the group's own mix of",
+        f"Said is the mean `p_correct` of answers, true the share of them that is right (FER+ from {result['from']},",
+        "as `mien analyze` answers). Where the two differ, trust is off by that much. *Own mix* is the difference when the group's own mix of",
         "emotions is given (`--prior`). The last column says how often answers with `p_correct` of at least 0.9 are",
         "right, and how many there are. Nothing was chosen on any of these faces.", "",
         f"Made by `{result['command']}` (network {result['network']}, models {result['models']});",
@@ -198,7 +219,9 @@ def main() -> None:
         models = Models(args.models, args.network)
         calibration = Calibration.load(models.folder, models.network)
         groups: Groups = {}
-        if args.ferplus and args.subset:
+        if args.subset:
+            if not (args.ferplus or args.cache):
+                raise SystemExit("--subset needs --ferplus ROOT (photos) or --cache CACHE (prepared faces)")
             groups |= ferplus_groups(args, models)
         if args.cache:
             groups |= drawn_groups(args, models)
@@ -208,6 +231,7 @@ def main() -> None:
 
         shown = [Path(a).name if "/" in a else a for a in sys.argv[1:]]
         result = {
+            "from": "photos" if args.ferplus else "prepared faces",
             "command": "python scripts/measure/where_it_holds.py " + " ".join(shown), "network": models.network,
             "models": fingerprint_of(models)[:16], "rows": list(measured(groups, calibration)),
         }  # fmt: skip

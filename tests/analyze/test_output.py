@@ -159,9 +159,8 @@ def test_tidy_table(tiny_models: Path, tmp_path: Path, answers: Answers) -> None
     assert main(["analyze", str(SAMPLE), "--models", str(tiny_models), "--long", "--out", str(out), "--quiet"]) == 0
     with out.open() as file:
         assert len(list(csv.DictReader(file))) == len(long)
-    assert (
-        main(["analyze", str(tmp_path), "--models", str(tiny_models), "--long", "--out", str(tmp_path / "x.csv")]) == 2
-    )
+    call = ["analyze", str(tmp_path), "--models", str(tiny_models), "--long", "--out", str(tmp_path / "x.csv")]
+    assert main(call) == 2
     nobody = long_table(Answers((), np.zeros((4, 4, 3), np.uint8), "empty.jpg").to_frame())
     assert len(nobody) == 1
     assert nobody["status"].iloc[0] == "no face"

@@ -84,9 +84,14 @@ def test_gives_the_same_json_as_the_command_line(
     printed = json.loads(capsys.readouterr().out)[0]
     raw = client.post("/api/analyze", params={"input": str(photo)}, content=SAMPLE.read_bytes())
     assert raw.status_code == 200
-    assert undated(raw.json()) == undated(printed)
+    answered = raw.json()
+    for one in (answered, printed):
+        assert one["provenance"].pop("date")
+    assert answered == printed
     form = client.post("/api/analyze", params={"input": str(photo)}, files={"image": ("a.jpg", SAMPLE.read_bytes())})
-    assert undated(form.json()) == undated(printed)
+    filled_in = form.json()
+    assert filled_in["provenance"].pop("date")
+    assert filled_in == printed
 
 
 def test_what_if_is_the_answer_for_these_parts(client: TestClient, tiny_models: Path) -> None:

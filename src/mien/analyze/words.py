@@ -122,16 +122,11 @@ def _table(answer: Answer, width: int | None) -> list[str]:
     for area, prediction in answer.shown.items():
         cells = [f"{p * 100:.0f}".rjust(len(n)) for n, p in zip(names, prediction.probabilities, strict=True)]
         mark = "*" if area is answer.area else "-" if area in answer.hidden_areas else " "
-        lines.append(
-            f"{area.words:<14}{mark} "
-            + " ".join(cells)
-            + f"  {'' if area in answer.hidden_areas else _right_cell(prediction)}".rstrip()
-        )
+        right = "" if area in answer.hidden_areas else _right_cell(prediction)
+        lines.append(f"{area.words:<14}{mark} {' '.join(cells)}  {right}".rstrip())
     if answer.area is not None:
-        lines.append(
-            "* the answer, from all that is visible"
-            + ("; - shows a hidden part, not used" if answer.hidden_areas else "")
-        )
+        unused = "; - shows a hidden part, not used" if answer.hidden_areas else ""
+        lines.append(f"* the answer, from all that is visible{unused}")
     return lines
 
 
