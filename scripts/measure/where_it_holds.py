@@ -127,6 +127,7 @@ def drawn_groups(args: argparse.Namespace, models: Models) -> Groups:
 def expw_groups(args: argparse.Namespace, models: Models) -> Groups:
     """ExpW: another collection, by size of the face. Its labels are noisy."""
     samples = read("expw", args.expw).samples
+    samples = samples[:: max(1, len(samples) // args.expw_faces)] if args.expw_faces else samples
     faces, found = largest(samples, models), dict[str, list[tuple[FaceAnswer, Emotion]]]()
     for sample in samples:
         if sample.id in faces:
@@ -156,10 +157,10 @@ def page(result: Mapping[str, Any]) -> str:
     """The page as Markdown."""
     lines = [
         "# Where it holds", "",
-        f"Said is the mean `p_correct` of answers, true the share of them that is right (FER+ from {result['from']},",
-        "as `mien analyze` answers). Where the two differ, trust is off by that much. *Own mix* is the difference when the group's own mix of",
-        "emotions is given (`--prior`). The last column says how often answers with `p_correct` of at least 0.9 are",
-        "right, and how many there are. Nothing was chosen on any of these faces.", "",
+        "Said is the mean `p_correct` of answers, true the share of them that is right, as `mien analyze` answers",
+        f"(FER+ from {result['from']}). Where the two differ, trust is off by that much. *Own mix* is the difference",
+        "when the group's own mix of emotions is given (`--prior`). The last column says how often answers of",
+        "`p_correct` 0.9 or more are right, and how many there are. Nothing was chosen on any of these faces.", "",
         f"Made by `{result['command']}` (network {result['network']}, models {result['models']});",
         "every number is in `docs/results/trust/where_it_holds.json`.", "",
     ]  # fmt: skip
@@ -212,6 +213,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="prepared FER+, for drawn covers")
     parser.add_argument("--expw", type=Path)
     parser.add_argument("--faces", type=int, default=600, help="for each kind of drawn cover")
+    parser.add_argument("--expw-faces", type=int, default=0, help="about so many of ExpW's, evenly (0: all)")
     parser.add_argument("--models", type=Path)
     parser.add_argument("--network")
     args = parser.parse_args()
