@@ -245,12 +245,21 @@ class Prediction:
         _check("Prediction.logits", self.logits, (N_EMOTIONS,), np.float32)
         _check("Prediction.probabilities", self.probabilities, (N_EMOTIONS,), np.float32)
 
+    @property
+    def p_correct(self) -> Interval | None:
+        """Probability that ``emotion`` is right (what most people would see), with its 95% interval.
+
+        The paper calls it authenticity. It does not say whether the expression is genuine, which is what psychologists
+        call authenticity.
+        """
+        return self.authenticity
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, for JSON."""
         return {
             "area": self.area.value,
             "emotion": self.emotion.value,
-            "authenticity": None if self.authenticity is None else self.authenticity.to_dict(),
+            "p_correct": None if self.p_correct is None else self.p_correct.to_dict(),
             "probabilities": {e.value: float(p) for e, p in zip(EMOTIONS, self.probabilities, strict=True)},
             "logits": {e.value: float(z) for e, z in zip(EMOTIONS, self.logits, strict=True)},
             "prediction_set": [e.value for e in self.prediction_set],

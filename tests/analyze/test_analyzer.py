@@ -180,7 +180,7 @@ def test_to_frame_has_the_documented_columns(answers: Answers, answer: Answer) -
     assert row[[e.value for e in EMOTIONS]].sum() == pytest.approx(1, abs=1e-5)
     assert row["mouth_happiness"] == pytest.approx(float(answer.predictions[Area.MOUTH].probabilities[1]))
     assert row["x_8"] == pytest.approx(float(answer.face.landmarks[8, 0]))
-    assert row["authenticity_low"] <= row["authenticity"] <= row["authenticity_high"]
+    assert row["p_correct_low"] <= row["p_correct"] <= row["p_correct_high"]
     assert bool(row["visible_eyes"]) is True
     assert "py-feat" not in table
     for name in ("face_x", "face_y", "face_width", "face_height", "face_score", "approx_time"):
@@ -212,7 +212,7 @@ def test_uncalibrated_models_answer_and_say_so(untrusted_models: Path, photo: UI
     assert answer.contributions == {}
     assert any("never calibrated" in note for note in answer.notes)
     assert "not calibrated" in str(answers)
-    assert answers.to_frame()["authenticity"].isna().all()
+    assert answers.to_frame()["p_correct"].isna().all()
     assert Analyzer(untrusted_models, min_authenticity=0.1).analyze(photo)[0].abstained
     with pytest.raises(ModelError, match="no visualisation network"):
         Analyzer(untrusted_models, heatmap=True).analyze(photo)

@@ -82,7 +82,7 @@ def test_rows_are_the_single_photos_answers(album: Path, settings: BatchSettings
     analyze_folder([str(album)], out, settings, workers=0, quiet=True)
     row = pd.read_csv(out).iloc[0]
     alone = Analyzer(settings.models, detector="hog").analyze(row["input"]).to_rows()[0]
-    for name in ("face_x", "happiness", "mouth_fear", "authenticity", "x_30", "contribution_eyes"):
+    for name in ("face_x", "happiness", "mouth_fear", "p_correct", "x_30", "contribution_eyes"):
         assert row[name] == alone[name]  # to the last bit
 
 

@@ -6,7 +6,7 @@
 
     answers = Analyzer().analyze("photo.jpg")   # path, bytes, array (RGB) or Pillow image
     for answer in answers:                      # one a face, largest first
-        print(answer.emotion, answer.fused.authenticity)
+        print(answer.emotion, answer.p_correct)
     answers.to_frame()                          # pandas, one row a face
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.analyze.answers import Answer, Answers, Heatmap
+from mien.analyze.provenance import provenance_of
 from mien.errors import ModelError, UsageError
 from mien.face import images
 from mien.face.areas import bounding_box, square_of
@@ -108,6 +110,7 @@ class Analyzer:
         self.path, self._calibration = AnswerPath.of(self.models, rule), calibration
         self.prior = prior_of_choice(prior)
         self.judge = self._judge_under(self.prior)
+        self._made_by: dict[str, Any] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """An Analyzer in another process is opened there anew, with the same models and options."""
@@ -166,7 +169,19 @@ class Analyzer:
         wanted = self.heatmap if heatmap is None else heatmap
         judge = self.judge if prior is None else self._judge_under(prior_of_choice(prior))
         answers = tuple(self._answers(gray, found, visible, wanted, judge)) if found else ()
-        return Answers(answers, rgb, name, f"{self.models.network} {self.models.manifest.get('version', '')}".strip())
+        models = f"{self.models.network} {self.models.manifest.get('version', '')}".strip()
+        return Answers(answers, rgb, name, models, self.provenance(judge.prior))
+
+    def provenance(self, prior: Prior | None = None) -> dict[str, Any]:
+        """What answers: versions, network, fingerprint, detector, options, date; see ``mien.analyze.provenance``.
+
+        Args:
+            prior: the mix of emotions taken into account; None is as the Analyzer was made.
+        """
+        self._made_by = self._made_by or provenance_of(self)
+        given = self.prior if prior is None else prior
+        own = None if given is None else {"name": given.name, "shares": given.to_dict()}
+        return self._made_by | {"prior": own, "date": datetime.now(UTC).isoformat(timespec="seconds")}
 
     def reconsider(self, answer: Answer, area: AreaChoice) -> Answer:
         """The same face's answer if exactly these parts were visible, from the logits it holds: no network runs.

@@ -242,7 +242,8 @@ def analyze_folder(
     drawings = Drawings(settings.save_image, settings.heatmap)
     listing = list_photos(paths, recursive, drawings.folders) if listing is None else listing
     targets = drawings.targets(listing.photos)
-    with Journal(out, _identity(paths, settings, recursive, analyzer), COLUMNS, overwrite) as journal:
+    identity = _identity(paths, settings, recursive, analyzer)
+    with Journal(out, identity, COLUMNS, overwrite, analyzer.provenance()) as journal:
         wanted = {photo.key for photo in listing.photos}
         kept = {key: number for key, number in _covered(journal).items() if key in wanted}
         progress = Progress("analyse", len(wanted), "photos", done=len(kept), quiet=quiet)

@@ -72,12 +72,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--coverage", type=float, metavar="P", help="also list emotions that hold the right one, e.g. 0.9"
     )
     parser.add_argument(
-        "--min-authenticity", type=float, default=0.0, metavar="P", help="give no answer that is less sure than this"
+        "--min-p-correct",
+        "--min-authenticity",
+        dest="min_authenticity",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="give no answer whose p_correct is below this",
     )
     parser.add_argument("--prior", type=Prior.parse, metavar="MIX", help=PRIOR_HELP)
     form = parser.add_mutually_exclusive_group()
     for name in _FORMATS:
         form.add_argument(f"--{name}", action="store_true", help=f"print {name.upper()} instead of a table")
+    parser.add_argument(
+        "--long", action="store_true",
+        help="CSV and Parquet as a tidy table: one row a face, area and emotion instead of one a face",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write .json, .csv or .parquet, by its ending")
     parser.add_argument(
         "--save-image", type=Path, metavar="FILE",

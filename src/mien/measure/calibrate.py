@@ -28,6 +28,7 @@ from mien.trust.authenticity import fingerprint
 from mien.trust.fitted import write_fitted
 from mien.trust.folder import SHIPPED
 from mien.trust.models import Models
+from mien.trust.reference import write_reference
 from mien.types import AREAS, Area, Float32
 
 Say = Callable[[str], None]
@@ -140,7 +141,7 @@ def calibrate(
 
     Args:
         evidence: predictions.
-        out: folder that gets calibration.json, fusion.json and the tables of ``mien.trust.fitted``.
+        out: folder that gets calibration.json, fusion.json, reference.npz and the tables of ``mien.trust.fitted``.
         results: folder that gets every measure and figure, or None.
         command: written beside the results.
         say: gets a line a step.
@@ -154,6 +155,7 @@ def calibrate(
         out / authenticity.FILE_NAME, evidence.default, {n: f.fit.calibration.to_dict() for n, f in found.items()}
     )
     write_fitted(out / fusion.FILE_NAME, evidence.default, {n: f.fit.fusion.fusion.to_dict() for n, f in found.items()})
+    write_reference(out, {n: f.fit.reference for n, f in found.items()})
     tables.write_table(out, "authenticity", {n: f.fit.authenticity_table() for n, f in found.items()})
     tables.write_table(out, "authenticity_fused", {n: f.fit.authenticity_table(fused=True) for n, f in found.items()})
     measured = {n: f.contribution for n, f in found.items() if f.contribution is not None}

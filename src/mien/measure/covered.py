@@ -160,10 +160,12 @@ class HiddenAnswers:
     Attributes:
         logits: float32 [N, 8].
         labels: int64 [N], position of the emotion.
+        faces: int64 [N], row of the face in the data set: one face may be covered in several ways.
     """
 
     logits: Float32
     labels: npt.NDArray[np.int64]
+    faces: npt.NDArray[np.int64]
 
 
 TARGETS: tuple[Part | None, ...] = (Part.EYES, Part.NOSE, Part.MOUTH, None)
@@ -183,7 +185,7 @@ def hidden_answers(cache: FaceCache, path: AnswerPath, split: Split, say: Say) -
         By source (``mien.trust.sources``), as found.
     """
     rows = cache.rows(split, "any")
-    found: dict[str, list[tuple[Float32, int]]] = {}
+    found: dict[str, list[tuple[Float32, int, int]]] = {}
     for number, target in enumerate((*TARGETS, "as they are")):
         say(f"{len(rows)} faces, {target or 'anything'} covered" if number < len(TARGETS) else f"{len(rows)} faces")
         for start in range(0, len(rows), 512):
@@ -194,9 +196,9 @@ def hidden_answers(cache: FaceCache, path: AnswerPath, split: Split, say: Say) -
             looked = path.look(PreparedFaces(canvases), areas=())
             for row, logits, source in zip(some, looked.logits, looked.sources, strict=True):
                 if source.startswith("hidden_"):
-                    found.setdefault(source, []).append((logits, int(cache.labels[row])))
+                    found.setdefault(source, []).append((logits, int(cache.labels[row]), int(row)))
     return {
-        source: HiddenAnswers(np.stack([z for z, _ in rows]), np.array([label for _, label in rows], np.int64))
+        source: HiddenAnswers(np.stack([row[0] for row in rows]), *np.array([row[1:] for row in rows], np.int64).T)
         for source, rows in found.items()
     }
 

@@ -41,7 +41,7 @@ _PREDICTION = _object(
     {
         "area": _AREA,
         "emotion": _EMOTION,
-        "authenticity": _or_null(_RIGHT),
+        "p_correct": _or_null(_RIGHT),
         "probabilities": _each(_EMOTION, _SHARE, "Calibrated; they sum to 1."),
         "logits": _each(_EMOTION, {"type": "number"}, "As the network gave them."),
         "prediction_set": _list(_EMOTION, "Emotions that hold the right one at the coverage asked for."),
@@ -93,6 +93,7 @@ _FACE = _object(
     {
         "face_id": {"type": "integer"},
         "emotion": _or_null(_EMOTION),
+        "best_emotion": _or_null(_EMOTION),
         "abstained": {"type": "boolean"},
         "fused": _or_null(_PREDICTION),
         "visibility": _VISIBILITY,
@@ -114,6 +115,10 @@ PICTURE: Schema = _object(
         "width": {"type": "integer"},
         "height": {"type": "integer"},
         "models": {"type": "string"},
+        "provenance": {
+            "type": "object",
+            "description": "Versions, network, fingerprint, detector, prior, options, date.",
+        },
         "faces": _list(_FACE),
         "preview": {"type": "string", "description": "Data URL of a JPEG; only with preview=true."},
         "rows": {

@@ -73,7 +73,8 @@ def analyze_videos(
         InputError: none of the videos can be read.
         MissingExtraError: PyAV is not installed, or pyarrow where Parquet is asked for.
     """
-    with Journal(out, _identity(paths, settings, analyzer), VIDEO_COLUMNS, overwrite) as journal:
+    identity, made_by = _identity(paths, settings, analyzer), analyzer.provenance()
+    with Journal(out, identity, VIDEO_COLUMNS, overwrite, made_by) as journal:
         for number, path in enumerate(paths):
             _read(journal, number, path, analyzer, settings, alone=len(paths) == 1, quiet=quiet)
         notes = [note for _, note in journal.pieces()]
