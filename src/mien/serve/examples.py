@@ -93,7 +93,7 @@ def _sunglasses(image: UInt8, points: Float32) -> None:
         centre, reach = (both.min(axis=0) + both.max(axis=0)) / 2, np.ptp(both, axis=0) / 2
         axes = (round(float(reach[0]) * 1.12), round(max(float(reach[1]) * 1.3, 0.11 * wide)))
         cv2.line(image, _at(centre), _at(ear), (24, 22, 22), round(0.03 * wide), cv2.LINE_AA)
-        cv2.ellipse(image, _at(centre + [0, 0.015 * wide]), axes, 0, 0, 360, (28, 26, 27), -1, cv2.LINE_AA)
+        cv2.ellipse(image, _at(centre + np.float32([0, 0.015 * wide])), axes, 0, 0, 360, (28, 26, 27), -1, cv2.LINE_AA)
         cv2.ellipse(image, _at(centre - reach * 0.3), (axes[0] // 3, axes[1] // 5), -25, 0, 360, (62, 64, 70), -1)
     cv2.line(image, _at(points[21]), _at(points[22]), (24, 22, 22), round(0.035 * wide), cv2.LINE_AA)
 
