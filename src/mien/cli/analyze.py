@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "face_height (as in mien's own tables)",
     )  # fmt: skip
     given.add_argument("--whole-picture", action="store_true", help="every picture is one face: look for none")
-    parser.add_argument("--network", metavar="NAME", help="vgg or anyarea; without it the models' default")
+    parser.add_argument("--network", metavar="NAME", help="resnet or vgg; without it the models' default")
     parser.add_argument("--models", type=Path, metavar="DIR", help="a folder of models made by  mien export")
     parser.add_argument(
         "--coverage", type=float, metavar="P", help="also list emotions that hold the right one, e.g. 0.9"

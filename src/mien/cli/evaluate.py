@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--data", metavar="NAME:ROOT", help="data set in its official layout, e.g. ferplus:~/ferplus")
     source.add_argument("--cache", type=Path, help="a prepared data set (mien data prepare)")
     parser.add_argument("--models", type=Path, help="models folder (default: the shipped ones)")
-    parser.add_argument("--network", help="vgg or anyarea (default: the folder's default)")
+    parser.add_argument("--network", help="resnet or vgg (default: the folder's default)")
     parser.add_argument("--split", choices=SPLITS, default="test")
     parser.add_argument("--no-visualisation", action="store_true", help="leave the visualisation network out")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

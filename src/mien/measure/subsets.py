@@ -17,14 +17,16 @@ import pandas as pd
 
 from mien.data.pictures import load_gray
 from mien.data.samples import Sample
+from mien.data.store import csv_row, read_bytes
 from mien.errors import TableError, UsageError
+from mien.face import images
 from mien.measure import metrics
 from mien.measure.metrics import calibration_error
 from mien.trust.answer import AnswerPath, Judge, PictureFaces
 from mien.types import EMOTIONS, Emotion, Face, UInt8
 
 Find = Callable[[UInt8], Sequence[Face]]
-"""A grey picture uint8 [H, W] -> its faces, largest first."""
+"""A picture uint8 [H, W, 3], RGB -> its faces, largest first."""
 
 
 def read_subset(path: Path | str) -> dict[str, Emotion]:
@@ -75,14 +77,22 @@ def end_to_end(
     """
     rows = []
     for number, sample in enumerate(samples, 1):
-        rows.append({"id": sample.id, "label": sample.label.value, **_answer(load_gray(sample), path, judge, find)})
+        rows.append({"id": sample.id, "label": sample.label.value, **_answer(_picture(sample), path, judge, find)})
         if number % 500 == 0:
             say(f"{number} of {len(samples)} pictures")
     return pd.DataFrame(rows)
 
 
-def _answer(gray: UInt8, path: AnswerPath, judge: Judge, find: Find) -> dict[str, Any]:
-    faces = list(find(gray))[:1]
+def _picture(sample: Sample) -> UInt8:
+    """The whole picture as ``mien analyze`` reads it: uint8 [H, W, 3], RGB; of a table of pixels, or of one face in a
+    photo of several, the grey picture of the face."""
+    if sample.box is not None or csv_row(sample.source) is not None:
+        return np.repeat(load_gray(sample)[..., None], 3, axis=2)
+    return images.load(read_bytes(sample.source))
+
+
+def _answer(picture: UInt8, path: AnswerPath, judge: Judge, find: Find) -> dict[str, Any]:
+    faces, gray = list(find(picture))[:1], images.to_gray(picture)
     nothing: dict[str, Any] = {"detector": "", "emotion": "", "source": "", "p_correct": np.nan, "hidden": ""}
     if not faces:
         return nothing
@@ -92,7 +102,7 @@ def _answer(gray: UInt8, path: AnswerPath, judge: Judge, find: Find) -> dict[str
     if looked.shown[0] is None:
         return nothing | found
     said = judge.predictions(looked.shown[0], looked.logits[:1], looked.sources[0])[0]
-    sure = said.authenticity.value if said.authenticity else np.nan
+    sure = said.p_correct.value if said.p_correct else np.nan
     probabilities = {e.value: float(p) for e, p in zip(EMOTIONS, said.probabilities, strict=True)}
     return found | {"emotion": said.emotion.value, "source": looked.sources[0], "p_correct": sure} | probabilities
 

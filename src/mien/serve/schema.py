@@ -55,8 +55,13 @@ _VISIBILITY = _object(
         "visible": _list(_PART),
         "probability": _each(_PART, _SHARE, "That the part is visible."),
         "given": {"type": "boolean", "description": "True where the caller said so."},
+        "hidden": {
+            "type": "object", "additionalProperties": _SHARE,
+            "description": "Share hidden of right_eye, left_eye, nose, mouth; empty where the caller said so.",
+        },
+        "hidden_pieces": _list({"type": "string"}, "The pieces taken as hidden."),
     },
-)
+)  # fmt: skip
 _GEOMETRY = _object(
     "In pixels of the upright picture; the centre of the top-left pixel is (0, 0).",
     {
