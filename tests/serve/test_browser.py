@@ -290,7 +290,7 @@ def test_the_heatmap_has_a_key_and_follows_its_slider(browser: Browser, home: st
         heatmap = page.locator("#overlay [data-heatmap]")
         expect(heatmap).to_have_attribute("opacity", "0.8")
         expect(page.locator("#heatmap-key")).to_contain_text("least")
-        page.get_by_label("Heat map").uncheck()
+        page.get_by_role("checkbox", name="Heat map").uncheck()
         expect(heatmap).to_have_count(0)
         expect(page.locator("#heatmap-key")).to_be_hidden()
 
