@@ -1,6 +1,7 @@
 """What photos' own search finds: real masks, bare faces, drawn covers, ExpW's boxes, tiles of background; and its time.
 
-    PYTHONPATH=scripts/measure:scripts/run python scripts/measure/detection.py DATA --every 4 --out docs/results/detection/found.csv
+    PYTHONPATH=scripts/measure:scripts/run python scripts/measure/detection.py DATA --every 4 \\
+        --out docs/results/detection/found.csv
 
 DATA holds masks/ and expw/. A face counts as found where any face is (masks), on ExpW where a box overlaps by more
 than 0.3. Tiles are cut away from every box, but ExpW's boxes leave people out: a tile's find with a presence above 0.5

@@ -46,7 +46,7 @@ def example_picture(name: str, landmarks: Callable[[], Float32]) -> bytes:
     if name == PLAIN:
         return SAMPLE.read_bytes()
     image = load(SAMPLE)
-    fine = np.ascontiguousarray(cv2.resize(image, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_CUBIC))
+    fine = np.asarray(cv2.resize(image, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_CUBIC), np.uint8)
     covered = _covered(_COVERS[name], fine, landmarks())
     drawn = cv2.resize(covered, image.shape[1::-1], interpolation=cv2.INTER_AREA)
     return bytes(cv2.imencode(".jpg", np.ascontiguousarray(drawn[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
@@ -93,7 +93,9 @@ def _sunglasses(image: UInt8, points: Float32) -> None:
         centre, reach = (both.min(axis=0) + both.max(axis=0)) / 2, np.ptp(both, axis=0) / 2
         axes = (round(float(reach[0]) * 1.12), round(max(float(reach[1]) * 1.3, 0.11 * wide)))
         cv2.line(image, _at(centre), _at(ear), (24, 22, 22), round(0.03 * wide), cv2.LINE_AA)
-        cv2.ellipse(image, _at(centre + np.float32([0, 0.015 * wide])), axes, 0, 0, 360, (28, 26, 27), -1, cv2.LINE_AA)
+        cv2.ellipse(
+            image, _at(centre + np.array([0, 0.015 * wide], np.float32)), axes, 0, 0, 360, (28, 26, 27), -1, cv2.LINE_AA
+        )
         cv2.ellipse(image, _at(centre - reach * 0.3), (axes[0] // 3, axes[1] // 5), -25, 0, 360, (62, 64, 70), -1)
     cv2.line(image, _at(points[21]), _at(points[22]), (24, 22, 22), round(0.035 * wide), cv2.LINE_AA)
 
