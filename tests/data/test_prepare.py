@@ -23,6 +23,7 @@ from mien.data.prepare import PrepareConfig, prepare, prepared
 from mien.errors import DatasetError, InputError, InterruptedWork, UsageError
 from mien.face.crops import frame_of
 from mien.face.images import load, to_gray
+from mien.jobs.files import claimed
 from mien.types import Face
 
 QUICK = PrepareConfig(detector="hog", workers=1, quiet=True, specs=("published", "hull"))
@@ -30,11 +31,11 @@ FACES = 24
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Every file below a folder, hidden ones too, and its content's hash."""
+    """Every file below a folder, hidden ones too (but no empty lock files), and its content's hash."""
     return {
         p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
         for p in sorted(folder.rglob("*"))
-        if p.is_file()
+        if p.is_file() and p.suffix != ".lock"
     }
 
 
@@ -379,15 +380,9 @@ def test_limit_spreads_evenly(dataset: Dataset, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("guessed")
 def test_only_one_at_a_time(dataset: Dataset, whole: dict[str, str], tmp_path: Path) -> None:
-    import fcntl
-
     folder = tmp_path / f".{next(iter(whole)).split('/')[0]}.partial"
-    folder.mkdir()
-    handle = os.open(folder, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    with pytest.raises(UsageError, match="another process is preparing"):
+    with claimed(folder), pytest.raises(UsageError, match="another process is working on"):
         prepare(dataset, tmp_path, QUICK)
-    os.close(handle)
     prepare(dataset, tmp_path, QUICK)
     assert contents(tmp_path) == whole
 

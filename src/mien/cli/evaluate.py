@@ -17,6 +17,7 @@ from mien.errors import UsageError
 from mien.measure.evaluation import summaries
 from mien.measure.predictions import fused_table, predict, predict_visualisation
 from mien.trust.authenticity import Calibration
+from mien.trust.folder import write_manifest
 from mien.trust.fusion import Fusion
 from mien.trust.models import Models
 from mien.types import AREAS
@@ -93,7 +94,7 @@ def _disturbances(args: argparse.Namespace) -> int:
     table.round(5).to_csv(args.disturbances, index=False)
     if args.record:
         manifest = models.manifest | {"face_size_range": list(measured_sizes(table))}
-        (models.folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        write_manifest(models.folder, manifest)
     wide = table.pivot(index="disturbance", columns="area", values="accuracy")
     print(wide.loc[table["disturbance"].unique(), [a.value for a in AREAS]].map("{:.2%}".format).to_string())
     return 0

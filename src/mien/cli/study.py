@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from mien.data.cache import FaceCache
 from mien.errors import InterruptedWork, MissingExtraError, UsageError
+from mien.jobs.files import cache_folder
 
 if TYPE_CHECKING:
     from mien.data import Dataset
 
 PRESETS = ("paper", "default", "cpu", "quick")
-RUNS, CACHES = Path("~/.cache/mien/runs"), Path("~/.cache/mien/cache")
+RUNS, CACHES = cache_folder("runs"), cache_folder("cache")
 NEEDED = ("torch", "safetensors", "sklearn", "scipy", "matplotlib", "jinja2", "pyarrow")
 _EPILOG = """examples:
   mien study --data ferplus:~/ferplus.zip --out study --preset cpu

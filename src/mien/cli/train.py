@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mien.data.cache import FaceCache
 from mien.errors import MissingExtraError, UsageError
 from mien.face.spec import TRAINING_SPECS
+from mien.jobs.files import cache_folder
 from mien.train.augment import AUGMENTATIONS
 from mien.train.config import NETWORKS
 from mien.types import AREAS, Area
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mien.train.config import TrainConfig
     from mien.train.runs import Trained
 
-RUNS = Path("~/.cache/mien/runs")
+RUNS = cache_folder("runs")
 _EPILOG = """examples:
   mien train --data ferplus:~/ferplus --area mouth
   mien train --cache ~/.cache/mien/cache/ferplus-1234 --network anyarea --stages 16x32,1x64

@@ -32,7 +32,7 @@ from mien.face import landmarks as detection
 from mien.face.crops import FRAME_SIDE, Frame, cut
 from mien.face.landmarks import DetectorChoice
 from mien.face.spec import STUDY_SPECS, CropSpec
-from mien.jobs.files import _only_one, hash_of, new_array, replace_file, sync_folder
+from mien.jobs.files import cache_folder, hash_of, new_array, only_one, replace_file, sync_folder
 from mien.jobs.progress import Progress
 from mien.jobs.workers import Lost, Map, worker_map
 from mien.types import AREAS, Float64, UInt8
@@ -43,7 +43,7 @@ FORMAT = 1
 CHUNK = 64
 """Faces a piece: a kill loses at most so many a worker."""
 
-CACHE_FOLDER = Path("~/.cache/mien/cache")
+CACHE_FOLDER = cache_folder("cache")
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _run(job: _Job) -> Preparation:
     _check_space(job, complete)
     work = job.folder if complete else job.work
     work.mkdir(exist_ok=True)
-    with _only_one(work), worker_map(job.config.processes, _warm_up(job)) as mapped:
+    with only_one(work), worker_map(job.config.processes, _warm_up(job)) as mapped:
         if complete:
             _check_whole(work)
         elif not (work / "settings.json").is_file():

@@ -1,8 +1,7 @@
-"""Write a file whole or not at all; one process at a time; a hash of settings."""
+"""Write a file whole or not at all; one process at a time; where mien keeps things; a hash of settings."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -13,8 +12,13 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
+import platformdirs
+from filelock import FileLock, Timeout
 
 from mien.errors import UsageError
+
+CACHE_VARIABLE = "MIEN_CACHE"
+"""Environment variable that moves everything mien keeps."""
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -27,6 +31,12 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     partial.replace(path)
 
 
+def _sync(path: Path) -> None:
+    """Bring a file's content to the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
 @contextmanager
 def new_array(path: Path, shape: tuple[int, ...], dtype: type) -> Iterator[np.memmap[Any, Any]]:
     """A new .npy of zeros to fill in place, also by other processes (``.filename``); like :func:`replace_file`."""
@@ -34,8 +44,7 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: type) -> Iterator[np.me
     array = cast("np.memmap[Any, Any]", np.lib.format.open_memmap(partial, "w+", np.dtype(dtype), shape))
     yield array
     array.flush()
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
+    _sync(partial)
     partial.replace(path)
 
 
@@ -50,23 +59,16 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Hold a folder against a second preparation; let go when this process ends, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two preparations of the same are the user's own care there
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold a folder against a second process, by a lock file beside it; let go when this process ends, however.
+
+    Raises:
+        UsageError: another process holds it.
+    """
+    with claimed(folder) as mine:
+        if not mine:
+            raise UsageError(f"another process is working on {folder}")
         yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise UsageError(f"another process is preparing {folder}") from None
-    try:
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -76,27 +78,41 @@ def replacing(path: Path) -> Iterator[Path]:
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield scratch
+        _sync(scratch)
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[bool]:
-    """Hold a run's lock; gives False when another process holds it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Hold ``PATH.lock`` while the block runs; gives False when another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=0)
     try:
-        import fcntl
-    except ImportError:  # Windows: two studies on one runs folder are the user's own care there
-        yield True
+        lock.acquire()
+    except Timeout:
+        yield False
         return
-    with folder.with_name(f"{folder.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
+    try:
         yield True
+    finally:
+        lock.release()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file (UTF-8) whole or not at all; its folder is made."""
+    with replacing(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+def cache_folder(name: str) -> Path:
+    """Where mien keeps prepared data (``cache``), trainings (``runs``) and ``predictions``.
+
+    A folder in ``$MIEN_CACHE``, which moves all of them; otherwise in the system's folder of caches.
+    """
+    moved = os.environ.get(CACHE_VARIABLE)
+    return (Path(moved).expanduser() if moved else platformdirs.user_cache_path("mien", appauthor=False)) / name
 
 
 def hash_of(settings: Any) -> str:

@@ -15,15 +15,16 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from mien.errors import InputError, MissingExtraError, UsageError
+from mien.jobs.files import replacing, write_text
 from mien.names import writable
 
 TableFormat = Literal["csv", "parquet"]
@@ -80,7 +81,7 @@ class Journal:
         self.columns = dict(columns)
         self.format = table_format(out)
         self.folder = out.with_name(out.name + ".journal")
-        self._lock: Any = None
+        self._lock: FileLock | None = None
         try:
             self._open(dict(settings), overwrite)
         except OSError as error:
@@ -111,7 +112,7 @@ class Journal:
                     "repeat that command to finish it, or add --overwrite to begin anew"
                 )
         else:
-            _write_whole(kept, json.dumps(plain, indent=1))
+            write_text(kept, json.dumps(plain, indent=1))
 
     def _clear(self) -> None:
         for path in self.folder.iterdir():
@@ -119,15 +120,10 @@ class Journal:
                 path.unlink()
 
     def _take_lock(self) -> None:
+        self._lock = FileLock(self.folder / "lock", timeout=0)
         try:
-            import fcntl
-        except ImportError:  # Windows: two processes on one result are the user's own care there
-            return
-        self._lock = (self.folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
+            self._lock.acquire()
+        except Timeout as error:
             raise UsageError(f"another process is working on {self.out}") from error
 
     def __enter__(self) -> Journal:
@@ -141,7 +137,7 @@ class Journal:
     def close(self) -> None:
         """Let go of the lock; the pieces stay."""
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def pieces(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -172,13 +168,12 @@ class Journal:
 
     def _commit(self, number: int, rows: pd.DataFrame, note: Mapping[str, Any]) -> None:
         target = self.folder / f"{number:06d}.{self.format}"
-        partial = target.with_suffix(".partial")
-        if self.format == "csv":
-            rows.to_csv(partial, index=False)
-        else:
-            rows.to_parquet(partial, index=False)
-        _replace(partial, target)
-        _write_whole(target.with_suffix(".json"), json.dumps(dict(note)))
+        with replacing(target) as scratch:
+            if self.format == "csv":
+                rows.to_csv(scratch, index=False)
+            else:
+                rows.to_parquet(scratch, index=False)
+        write_text(target.with_suffix(".json"), json.dumps(dict(note)))
 
     @contextlib.contextmanager
     def _said(self) -> Iterator[None]:
@@ -245,13 +240,12 @@ class Journal:
             self._write(tables, failures)
 
     def _write(self, tables: Iterable[pd.DataFrame], failures: list[list[str]]) -> None:
-        partial = self.out.with_name(self.out.name + ".partial")
-        writer = (_CsvWriter if self.format == "csv" else _ParquetWriter)(partial, self.columns)
-        with contextlib.closing(writer):
-            for rows in tables:
-                writer.write(rows)
-        _write_failures(failures_path(self.out), failures)
-        _replace(partial, self.out)
+        with replacing(self.out) as scratch:
+            writer = (_CsvWriter if self.format == "csv" else _ParquetWriter)(scratch, self.columns)
+            with contextlib.closing(writer):
+                for rows in tables:
+                    writer.write(rows)
+            _write_failures(failures_path(self.out), failures)
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -325,21 +319,7 @@ def _write_failures(path: Path, failures: Iterable[Iterable[str]]) -> None:
     if not rows:
         path.unlink(missing_ok=True)
         return
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(FAILURE_COLUMNS)
         writer.writerows(rows)
-    _replace(partial, path)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    _replace(partial, path)
-
-
-def _replace(partial: Path, target: Path) -> None:
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(target)

@@ -6,7 +6,6 @@ that a changed bias costs nothing.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from mien.data.cache import FaceCache, SelectionName, crops_of
 from mien.data.samples import Split
 from mien.errors import TableError
 from mien.face.spec import CropSpec
-from mien.jobs.files import hash_of
+from mien.jobs.files import cache_folder, hash_of, replacing
 from mien.trust.fusion import Fusion, fuse
 from mien.trust.models import Models, with_bias
 from mien.types import AREAS, EMOTIONS, N_EMOTIONS, Area, Float32
@@ -26,7 +25,7 @@ from mien.types import AREAS, EMOTIONS, N_EMOTIONS, Area, Float32
 
 def predictions_folder() -> Path:
     """Where predictions are kept."""
-    return Path(os.environ.get("MIEN_CACHE", "~/.cache/mien")).expanduser() / "predictions"
+    return cache_folder("predictions")
 
 
 def cached_predict(
@@ -53,10 +52,8 @@ def cached_predict(
         path = folder / f"{split}-{models.network}-{area.value}-{key}.parquet"
         if not path.is_file():
             table = predict(cache, models, split, (area,), progress, bias=False)
-            folder.mkdir(parents=True, exist_ok=True)
-            scratch = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-            table.to_parquet(scratch, index=False)
-            scratch.replace(path)
+            with replacing(path) as scratch:
+                table.to_parquet(scratch, index=False)
         table = pd.read_parquet(path)
         table[list(LOGIT_COLUMNS)] = with_bias(logits_of(table), entry.logit_bias)
         tables.append(table.assign(network=models.network))

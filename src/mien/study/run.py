@@ -10,7 +10,7 @@ from typing import Any
 from mien.data import Dataset
 from mien.data.cache import FaceCache
 from mien.errors import UsageError
-from mien.jobs.files import replacing
+from mien.jobs.files import cache_folder, replacing
 from mien.jobs.progress import duration
 from mien.jobs.steps import Say, Step, StepLog, do_all
 from mien.study.cost import Speeds, core_seconds_spent, epochs_done, preparation_seconds
@@ -24,7 +24,7 @@ from mien.study.tasks import seconds_left, steps_of
 from mien.study.trainings import DataSet
 from mien.train.config import TrainConfig, epochs_of
 
-RUNS = Path("~/.cache/mien/runs")
+RUNS = cache_folder("runs")
 """Where trainings lie unless told otherwise; the shipped models' trainings lie there too."""
 REPORT_SECONDS = 60.0
 """Expected of a report until one was written; the log then knows."""

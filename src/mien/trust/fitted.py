@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from mien.errors import ModelError
+from mien.jobs.files import replacing, write_text
 from mien.trust.folder import SHIPPED
 
 FORMAT = 1
@@ -52,10 +53,7 @@ def read_fitted(
 
 def write_fitted(path: Path, default: str, networks: dict[str, dict[str, Any]]) -> None:
     """Write a file of fitted numbers; it is there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".tmp")
-    scratch.write_text(json.dumps({"format": FORMAT, "default": default, "networks": networks}, indent=1) + "\n")
-    scratch.replace(path)
+    write_text(path, json.dumps({"format": FORMAT, "default": default, "networks": networks}, indent=1) + "\n")
 
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -101,12 +99,10 @@ def read_table(folder: Path | str | None, name: str, network: str | None = None)
 
 def write_table(folder: Path, name: str, tables: Mapping[str, pd.DataFrame]) -> None:
     """Write one table; the default network first."""
-    folder.mkdir(parents=True, exist_ok=True)
     rows = [table[list(COLUMNS[name])].assign(network=network) for network, table in tables.items()]
     whole = pd.concat(rows, ignore_index=True)[["network", *COLUMNS[name]]]
-    scratch = folder / f"{name}.csv.tmp"
-    whole.to_csv(scratch, index=False, float_format="%.6g")
-    scratch.replace(folder / f"{name}.csv")
+    with replacing(folder / f"{name}.csv") as scratch:
+        whole.to_csv(scratch, index=False, float_format="%.6g")
 
 
 def lookup(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], dict[str, Any]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mien.errors import ModelError
 from mien.face.spec import CropSpec
+from mien.jobs.files import write_text
 from mien.types import N_EMOTIONS, Float32
 
 SHIPPED = Path(__file__).parents[1] / "models"
@@ -63,6 +64,4 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Replace the manifest in one step."""
-    scratch = folder / "manifest.tmp"
-    scratch.write_text(json.dumps(manifest, indent=1) + "\n")
-    scratch.replace(folder / "manifest.json")
+    write_text(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")

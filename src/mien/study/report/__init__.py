@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mien.jobs.files import write_text
 from mien.study.report.exhibits import Exhibit, Section
 from mien.study.report.inputs import ClassMaps, Evidence, Setting
 
@@ -44,9 +45,8 @@ def write(evidences: Sequence[Evidence], setting: Setting, out: Path) -> Path:
     names = " and ".join(evidence.title for evidence in evidences)
     title = f"Emotions from parts of the face: the study on {names}"
     text = page(title, _lead(evidences), _notes(evidences, setting), sections, setting)
-    target, scratch = out / "report.html", out / ".report.html.tmp"
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(target)
+    target = out / "report.html"
+    write_text(target, text)
     return target
 
 
