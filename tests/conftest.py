@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 
 from mien.assets import SAMPLE
 from mien.face import images
-from mien.face.spec import CropSpec
+from mien.face.spec import ALIGNED_SPEC, CropSpec
 from mien.trust.authenticity import Calibration, SourceCalibration, fingerprint
 from mien.trust.fitted import write_fitted
 from mien.trust.fusion import Fusion
 from mien.trust.models import Models
+from mien.trust.reference import ReferenceAnswers, write_reference
+from mien.trust.sources import HIDDEN_SOURCES
 from mien.types import AREAS, N_EMOTIONS, UInt8
 
 
@@ -39,21 +42,21 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def untrusted_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same networks, never calibrated, without visualisation or visibility network."""
+    """The same networks, never calibrated, without visualisation network or one that sees what is hidden."""
     folder = tmp_path_factory.mktemp("untrusted")
     build_tiny_models(folder)
     manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["visualisation"], manifest["visibility"]
+    del manifest["visualisation"], manifest["networks"]["resnet"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
 
 def build_tiny_models(folder: Path, seed: int = 0) -> None:
-    """manifest.json and small ONNX files: two network families, visualisation, visibility."""
+    """manifest.json and small ONNX files: three network families, visualisation."""
     generator = np.random.default_rng(seed)
     spec = CropSpec().key
 
-    def entry(name: str, model: Any) -> dict[str, Any]:
+    def entry(name: str, model: Any, spec: str = spec) -> dict[str, Any]:
         content = model.SerializeToString()
         (folder / name).write_bytes(content)
         return {"file": name, "sha256": hashlib.sha256(content).hexdigest(), "spec": spec, "flip": True,
@@ -61,11 +64,12 @@ def build_tiny_models(folder: Path, seed: int = 0) -> None:
 
     vgg = {area.value: entry(f"vgg-{area.value}.onnx", _classifier(generator)) for area in AREAS}
     shared = entry("anyarea.onnx", _classifier(generator, parts=True))
+    one = entry("resnet.onnx", _one_pass(generator), ALIGNED_SPEC.key)
     manifest = {
         "version": "tiny", "dataset": "random", "default": "anyarea",
-        "networks": {"vgg": vgg, "anyarea": {area.value: shared for area in AREAS}},
+        "networks": {"vgg": vgg, "anyarea": {area.value: shared for area in AREAS},
+                     "resnet": {area.value: one for area in AREAS}},
         "visualisation": entry("densenet.onnx", _visualisation(generator)),
-        "visibility": entry("visibility.onnx", _visibility()),
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
@@ -77,15 +81,25 @@ def write_tiny_trust(folder: Path) -> None:
         np.array([0.8, 0.9]), np.array([0.1, 0.05]),
     )  # fmt: skip
     calibrations, fusions = {}, {}
-    for network in ("vgg", "anyarea"):
+    for network in ("vgg", "anyarea", "resnet"):
         models = Models(folder, network)
         sources = {f"{kind}{area.value}": plain for area in AREAS for kind in ("", "fused_", "partial_")}
+        sources |= dict.fromkeys(HIDDEN_SOURCES, plain)
         prints = {area.value: fingerprint(models, area) for area in AREAS}
         prior = np.full(8, 0.125, np.float32)
         calibrations[network] = Calibration("random", 100, prior, sources, prints).to_dict()
         fusions[network] = Fusion({}).to_dict()
     write_fitted(folder / "calibration.json", "anyarea", calibrations)
     write_fitted(folder / "fusion.json", "anyarea", fusions)
+    write_reference(folder, {network: tiny_reference(c["sources"]) for network, c in calibrations.items()})
+
+
+def tiny_reference(sources: Iterable[str]) -> dict[str, ReferenceAnswers]:
+    """Answers of 200 drawn faces a source, right more often than not."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, N_EMOTIONS, 200)
+    logits = (2 * np.eye(N_EMOTIONS)[labels] + generator.standard_normal((200, N_EMOTIONS))).astype(np.float32)
+    return dict.fromkeys(sources, ReferenceAnswers(logits, labels))
 
 
 def _model(nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: dict[str, Any]) -> Any:
@@ -164,15 +178,25 @@ def _visualisation(generator: np.random.Generator) -> Any:
     return _model(nodes, [_value("crops", "UINT8", ["N", 64, 64])], outputs, constants)
 
 
-def _visibility() -> Any:
-    """Everything is seen with probability 0.9."""
+def _one_pass(generator: np.random.Generator) -> Any:
+    """Aligned faces -> random linear logits; a piece is hidden as far as its corner of the face is not visible."""
     from onnx import TensorProto, helper
 
     nodes = [
-        helper.make_node("Cast", ["views"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("Flatten", ["float"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "nothing"], ["zero"]),
-        helper.make_node("Add", ["zero", "constant"], ["seen"]),
+        *_pooled(16),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weight"], ["logits"]),
+        helper.make_node("Greater", ["flat", "dark"], ["lit"]),
+        helper.make_node("Cast", ["lit"], ["visible"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["visible", "where"], ["seen"]),
+        helper.make_node("Sub", ["all", "seen"], ["hidden"]),
     ]
-    constants = {"nothing": np.zeros((2 * 48 * 48, 4), np.float32), "constant": np.full((1, 4), 0.9, np.float32)}
-    return _model(nodes, [_value("views", "UINT8", ["N", 2, 48, 48])], [_value("seen", "FLOAT", ["N", 4])], constants)
+    where = np.zeros((49, 4), np.float32)
+    for piece, cell in enumerate((15, 19, 24, 38)):
+        where[cell, piece] = 0.9
+    constants = {
+        "full": np.float32(255), "one": np.array([1], np.int64), "dark": np.float32(0.02), "where": where,
+        "all": np.full((1, 4), 0.95, np.float32), "weight": generator.normal(0, 0.6, (49, 8)).astype(np.float32),
+    }  # fmt: skip
+    outputs = [_value("logits", "FLOAT", ["N", 8]), _value("hidden", "FLOAT", ["N", 4])]
+    return _model(nodes, [_value("crops", "UINT8", ["N", 112, 112])], outputs, constants)

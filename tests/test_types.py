@@ -105,8 +105,8 @@ def test_prediction_to_dict_names_every_emotion() -> None:
     p = np.full(8, 0.125, np.float32)
     values = Prediction(Area.NOSE, z, p, Emotion.CONTEMPT, Interval(0.4, 0.3, 0.5, 7), (Emotion.CONTEMPT,)).to_dict()
     assert list(values["logits"]) == [e.value for e in EMOTIONS]
-    assert values["authenticity"] == {"value": 0.4, "low": 0.3, "high": 0.5, "n": 7}
-    assert Prediction(Area.NOSE, z, p, Emotion.CONTEMPT, None).to_dict()["authenticity"] is None
+    assert values["p_correct"] == {"value": 0.4, "low": 0.3, "high": 0.5, "n": 7}
+    assert Prediction(Area.NOSE, z, p, Emotion.CONTEMPT, None).to_dict()["p_correct"] is None
 
 
 def test_visibility_to_dict_lists_parts_in_order() -> None:

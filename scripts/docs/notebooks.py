@@ -29,8 +29,8 @@ answers = analyzer.analyze(SAMPLE, input="astronaut.jpg")
 answers""",
     """## How far to trust it
 
-An answer carries its *authenticity*: the calibrated probability that it is right, with a 95% interval, and the set of
-emotions that holds the right one nine times in ten.""",
+An answer carries `p_correct` (the paper's *authenticity*): the probability that it is right, with a 95% interval, and the
+set of emotions that holds the right one nine times in ten.""",
     """answer = answers[0]
 print(repr(answer))
 print("at 90% coverage:", *answer.fused.prediction_set)""",
@@ -74,7 +74,7 @@ print("forced:", analyzer.analyze(masked, area="whole_face")[0].emotion)""",
     """## One row a face
 
 `to_frame()` gives the columns that every table of mien has; py-feat's and OpenFace's names are kept in lower case.""",
-    """columns = ["face_id", "face_x", "face_y", "face_width", "face_height", "emotion", "authenticity", "area",
+    """columns = ["face_id", "face_x", "face_y", "face_width", "face_height", "emotion", "p_correct", "area",
            "happiness", "mouth_happiness", "eyes_happiness", "contribution_mouth"]
 answers.to_frame()[columns].round(2)""",
 ]

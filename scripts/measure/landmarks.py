@@ -16,7 +16,7 @@ import numpy as np
 
 from mien.data import read
 from mien.data.pictures import load_gray
-from mien.face import landmarks
+from mien.face import dlib_faces as landmarks
 from mien.types import Float32, UInt8
 
 MIRROR = np.r_[

@@ -21,7 +21,7 @@ import torch
 from mien.data import read
 from mien.data.pictures import load_gray
 from mien.face.crops import cut, frame_of
-from mien.face.landmarks import detect_one
+from mien.face.detect import detect_one
 from mien.face.spec import CropSpec
 from mien.train.batches import parts_of
 from mien.train.networks import predict

@@ -5,7 +5,7 @@
     from mien import Analyzer
 
     for answer in Analyzer().analyze("photo.jpg"):
-        print(answer.emotion, answer.fused.authenticity)
+        print(answer.emotion, answer.p_correct)
 """
 
 from __future__ import annotations

@@ -7,7 +7,10 @@ A name on Linux is bytes. Python keeps what is no UTF-8 as lone surrogates, whic
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -22,8 +25,15 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
+def one_line(error: object, most: int = 200) -> str:
+    """What a library says about a fault, in one line of at most ``most`` characters."""
+    return writable(" ".join(str(error).split())[:most])
+
+
 def path_of(name: Path | str) -> Path:
     """A path with ``~`` and ``~user`` put in full; a file that is really called ``~photo.jpg`` keeps its name."""
+    from pathlib import Path  # as late as here: ``mien --help`` needs none of it
+
     path = Path(name)
     try:
         return path.expanduser()

@@ -10,7 +10,7 @@ see ``docs/coordinates.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
@@ -24,7 +24,7 @@ Float32 = npt.NDArray[np.float32]
 
 Float64 = npt.NDArray[np.float64]
 
-DetectorName = Literal["hog", "cnn", "frame", "given", "track"]
+DetectorName = Literal["mesh", "hog", "cnn", "frame", "given", "track"]
 
 
 class Emotion(StrEnum):
@@ -135,6 +135,25 @@ def _check(name: str, array: npt.NDArray[Any], shape: tuple[int | None, ...], dt
         )
 
 
+@dataclass(frozen=True)
+class Pose:
+    """Which way a head faces, in degrees; zero is how people on photos hold their heads on average.
+
+    Attributes:
+        yaw: positive where the face is turned to the right side of the picture.
+        pitch: positive where it looks up.
+        roll: positive where the head is tilted clockwise in the picture; -180 to 180.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain numbers, for JSON."""
+        return {"yaw": self.yaw, "pitch": self.pitch, "roll": self.roll}
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """One face in a picture.
@@ -142,19 +161,29 @@ class Face:
     Attributes:
         box: float32 [4], the detector's bounding box (x0, y0, x1, y1) in pixels of the picture.
         landmarks: float32 [68, 2], dlib's 68 points as (x, y) in pixels of the picture; may leave the picture.
-        detector: ``hog`` or ``cnn`` (dlib's), ``frame`` (none found one; the whole frame was taken), ``given``,
-            ``track`` (followed from the frame before, in video).
-        score: the detector's own confidence; not comparable between detectors. 0 for ``frame`` and ``given``.
+        detector: ``mesh`` (BlazeFace and the face mesh), ``hog`` or ``cnn`` (dlib's), ``frame`` (none found one; the
+            whole frame was taken), ``given``, ``track`` (followed from the frame before, in video).
+        score: the detector's own confidence; not comparable between detectors. 0 for ``frame`` and ``given``. Of
+            ``mesh`` it is the probability that this is a face.
+        mesh: float32 [468, 3], the face mesh as (x, y, z) in pixels of the picture, z away from the camera; None where
+            dlib placed the landmarks, or the caller gave them.
+        pose: which way the head faces; None where there is no mesh.
+        presence: 0 to 1, the mesh's own word on whether it sees an uncovered face; None where there is no mesh.
     """
 
     box: Float32
     landmarks: Float32
     detector: DetectorName
     score: float
+    mesh: Float32 | None = None
+    pose: Pose | None = None
+    presence: float | None = None
 
     def __post_init__(self) -> None:
         _check("Face.box", self.box, (4,), np.float32)
         _check("Face.landmarks", self.landmarks, (68, 2), np.float32)
+        if self.mesh is not None:
+            _check("Face.mesh", self.mesh, (468, 3), np.float32)
 
     @cached_property
     def size(self) -> float:
@@ -216,12 +245,21 @@ class Prediction:
         _check("Prediction.logits", self.logits, (N_EMOTIONS,), np.float32)
         _check("Prediction.probabilities", self.probabilities, (N_EMOTIONS,), np.float32)
 
+    @property
+    def p_correct(self) -> Interval | None:
+        """Probability that ``emotion`` is right (what most people would see), with its 95% interval.
+
+        The paper calls it authenticity. It does not say whether the expression is genuine, which is what psychologists
+        call authenticity.
+        """
+        return self.authenticity
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, for JSON."""
         return {
             "area": self.area.value,
             "emotion": self.emotion.value,
-            "authenticity": None if self.authenticity is None else self.authenticity.to_dict(),
+            "p_correct": None if self.p_correct is None else self.p_correct.to_dict(),
             "probabilities": {e.value: float(p) for e, p in zip(EMOTIONS, self.probabilities, strict=True)},
             "logits": {e.value: float(z) for e, z in zip(EMOTIONS, self.logits, strict=True)},
             "prediction_set": [e.value for e in self.prediction_set],
@@ -236,11 +274,16 @@ class Visibility:
         probability: per part, the probability (0..1) that it is visible.
         visible: the parts taken as visible.
         given: True when the user said so (``--area``) and nothing was measured.
+        hidden: by piece of the face (``right_eye``, ``left_eye``, ``nose``, ``mouth``; sides are the person's),
+            the share (0..1) of it that is hidden; empty where the user said what is visible.
+        hidden_pieces: the pieces taken as hidden.
     """
 
     probability: Mapping[Part, float]
     visible: frozenset[Part]
     given: bool = False
+    hidden: Mapping[str, float] = field(default_factory=dict)
+    hidden_pieces: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, for JSON."""
@@ -248,6 +291,8 @@ class Visibility:
             "visible": [p.value for p in PARTS if p in self.visible],
             "probability": {p.value: float(self.probability[p]) for p in PARTS},
             "given": self.given,
+            "hidden": {piece: float(share) for piece, share in self.hidden.items()},
+            "hidden_pieces": list(self.hidden_pieces),
         }
 
 
@@ -265,6 +310,7 @@ __all__ = [
     "Float64",
     "Interval",
     "Part",
+    "Pose",
     "Prediction",
     "UInt8",
     "Visibility",

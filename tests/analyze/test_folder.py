@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -81,7 +82,7 @@ def test_rows_are_the_single_photos_answers(album: Path, settings: BatchSettings
     analyze_folder([str(album)], out, settings, workers=0, quiet=True)
     row = pd.read_csv(out).iloc[0]
     alone = Analyzer(settings.models, detector="hog").analyze(row["input"]).to_rows()[0]
-    for name in ("face_x", "happiness", "mouth_fear", "authenticity", "x_30", "contribution_eyes"):
+    for name in ("face_x", "happiness", "mouth_fear", "p_correct", "x_30", "contribution_eyes"):
         assert row[name] == alone[name]  # to the last bit
 
 
@@ -358,3 +359,48 @@ def test_progress_tells_rate_and_remaining_time(monkeypatch: pytest.MonkeyPatch)
     progress.add(0, "slow")
     assert stream.getvalue().endswith("left, slow\n")
     assert [duration(s) for s in (5, 200, 7500)] == ["5 s", "3 min 20 s", "2 h 05 min"]
+
+
+def test_a_damaged_network_ends_a_folder_with_its_own_code(
+    album: Path, tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    for path in tiny_models.iterdir():
+        content = path.read_bytes()
+        (models / path.name).write_bytes(content[:-1] if path.suffix == ".onnx" else content)
+    arguments = ["analyze", str(album), "--out", str(tmp_path / "r.csv"), "--models", str(models), "--workers", "1"]
+    assert cli.main(arguments) == 6
+    assert len(capsys.readouterr().err.strip().splitlines()) <= 4
+    assert not (tmp_path / "r.csv").exists()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_stops_at_once_and_keeps_what_is_done(
+    times: int, face: UInt8, tiny_models: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "many", tmp_path / "out.csv"
+    for i in range(24):
+        save(folder / f"{i:02d}.png", face)
+    save(folder / "99.jpg", np.ascontiguousarray(np.tile(face, (6, 6, 1))))  # seconds of work
+    command = [sys.executable, "-m", "mien", "analyze", str(folder), "--out", str(out), "--models", str(tiny_models),
+               "--workers", "2"]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        journal = tmp_path / "out.csv.journal"
+        while process.poll() is None and not list(journal.glob("[0-9]*.json")):
+            time.sleep(0.01)
+        begun = time.monotonic()
+        for _ in range(times):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.05)
+        _, complaints = process.communicate(timeout=20)
+        assert time.monotonic() - begun < 2.5
+    assert process.returncode == 130
+    assert "Traceback" not in complaints
+    assert "kept" in complaints
+    kept = sum(len(json.loads(path.read_text())["photos"]) for path in journal.glob("[0-9]*.json"))
+    assert kept > 0
+    again = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "25 photos" in again.stdout
+    assert len(pd.read_csv(out)["input"].unique()) == 25

@@ -83,9 +83,9 @@ def seeing_models(tiny_models: Path, folder: Path) -> Path:
     """Tiny networks with the shipped network that finds hidden parts."""
     manifest = json.loads((SHIPPED / "manifest.json").read_text())
     shutil.copytree(tiny_models, folder, dirs_exist_ok=True)
-    entry = manifest["visibility"]
-    shutil.copy(SHIPPED / entry["file"], folder / "seeing.onnx")
+    entries = manifest["networks"]["resnet"]
+    shutil.copy(SHIPPED / entries["whole_face"]["file"], folder / "seeing.onnx")
     tiny = json.loads((folder / "manifest.json").read_text())
-    tiny["visibility"] = {**entry, "file": "seeing.onnx"}
+    tiny["networks"]["resnet"] = {area: {**entry, "file": "seeing.onnx"} for area, entry in entries.items()}
     (folder / "manifest.json").write_text(json.dumps(tiny))
     return folder

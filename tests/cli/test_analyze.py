@@ -138,6 +138,7 @@ def test_area_is_taken_as_visible(mien, files: Path) -> None:  # type: ignore[no
     assert code == 0
     assert face["visibility"] == {
         "visible": ["nose", "mouth"], "probability": {"eyes": 0.0, "nose": 1.0, "mouth": 1.0}, "given": True,
+        "hidden": {}, "hidden_pieces": [],
     }  # fmt: skip
     assert face["fused"]["area"] == "nose_mouth"
     assert "eyes" in face["hidden_areas"]

@@ -137,11 +137,12 @@ def test_a_photo_that_takes_too_long_is_given_up_and_the_next_is_analysed(
             time.sleep(30)
         return real(self, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Analyzer, "analyze", slow)
     path = str(photo_file)
-    assert cli.main(["analyze", path, path, "--csv", "--models", str(tiny_models), "--max-seconds", "5"]) == 3
+    assert cli.main(["analyze", path, "--quiet", "--models", str(tiny_models)]) == 0  # the detectors are loaded now
+    monkeypatch.setattr(Analyzer, "analyze", slow)
+    assert cli.main(["analyze", path, path, "--csv", "--models", str(tiny_models), "--max-seconds", "8"]) == 3
     printed = capsys.readouterr()
-    assert "longer than 5 s" in printed.err
+    assert "longer than 8 s" in printed.err
     assert printed.out.splitlines()[2].startswith(f"{path},ok")
 
 
@@ -189,3 +190,13 @@ def test_a_damaged_piece_of_a_folder_is_done_again(photo_file: Path, tiny_models
     with contextlib.suppress(InputError):
         analyze_folder([str(tmp_path)], out, settings, workers=0, quiet=True)
     assert analyze_folder([str(tmp_path)], out, settings, workers=0, quiet=True, overwrite=out.exists()).faces == 1
+
+
+def test_too_little_memory_is_said_in_a_sentence(photo: UInt8, tiny_models: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    cv2.imwrite(str(large), np.zeros((9000, 9000, 4), np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    done = run("analyze", large, "--max-memory", "0.4", "--models", tiny_models)
+    assert done.returncode == 3
+    assert "memory" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -11,8 +11,8 @@ from mien.data import Dataset, load_gray, read
 from mien.data.sheet import GAP, TILE, Sheet, draw_sheet, marked, mosaic, write_sheet
 from mien.errors import DatasetError, InputError, MissingExtraError, UsageError
 from mien.face.crops import cut, frame_of
+from mien.face.dlib_faces import detect_one
 from mien.face.images import load
-from mien.face.landmarks import detect_one
 from mien.face.spec import STUDY_SPECS, CropSpec
 from mien.types import AREAS, Emotion
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.face import landmarks
+from mien.face import dlib_faces as landmarks
 from mien.face.areas import bounding_box, hull_groups, landmark_indices, square_of
 from mien.face.crops import FRAME_SIDE, crop_all, cut, frame_of
 from mien.face.images import to_gray

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from mien.face import draw
+from mien.face.detect import detect
 from mien.face.draw import (
     CARD_WIDTH,
     PART_COLORS,
@@ -17,7 +18,6 @@ from mien.face.draw import (
     overlay,
 )
 from mien.face.images import to_gray
-from mien.face.landmarks import detect
 from mien.types import PARTS, Face, Part, UInt8
 
 CARD = Card(

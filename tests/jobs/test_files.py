@@ -12,12 +12,17 @@ from mien.errors import UsageError
 from mien.jobs.files import cache_folder, claimed, only_one, replacing, write_text
 
 
+def _break_off(path: Path) -> None:
+    with replacing(path) as scratch:
+        scratch.write_text("half")
+        (path.parent / "no such file").read_text()
+
+
 def test_a_write_that_breaks_off_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "kept" / "a.json"
     write_text(path, "before")
-    with pytest.raises(RuntimeError), replacing(path) as scratch:
-        scratch.write_text("half")
-        raise RuntimeError
+    with pytest.raises(FileNotFoundError):
+        _break_off(path)
     assert path.read_text() == "before"
     assert [p.name for p in path.parent.iterdir()] == ["a.json"]
 
@@ -33,8 +38,9 @@ def test_one_variable_moves_every_folder(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_another_process_is_kept_out_until_the_first_ends(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from mien.jobs.files import claimed\nwith claimed(Path({str(tmp_path / 'a')!r})) as m: print(m)"
-    ask = [sys.executable, "-c", code]
+    code = "import sys; from pathlib import Path; from mien.jobs.files import claimed\n"
+    code += "with claimed(Path(sys.argv[1])) as mine: print(mine)"
+    ask = [sys.executable, "-c", code, str(tmp_path / "a")]
     with claimed(tmp_path / "a") as mine:
         assert mine
         assert subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip() == "False"

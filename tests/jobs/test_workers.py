@@ -80,11 +80,11 @@ def test_a_process_that_dies_costs_its_own_task_only() -> None:
 
 def test_a_task_that_takes_too_long_is_given_up_and_the_others_are_done() -> None:
     begun = time.monotonic()
-    with Crew(2, limits=WorkLimits(seconds=1)) as crew:
+    with Crew(2, limits=WorkLimits(seconds=5)) as crew:
         outcomes = list(crew.outcomes(hang, range(6)))
     assert [o.result for o in outcomes] == [0, None, 2, 3, 4, 5]
-    assert str(outcomes[1].error) == "it took longer than 1 s, the limit"
-    assert time.monotonic() - begun < 30
+    assert str(outcomes[1].error) == "it took longer than 5 s, the limit"
+    assert time.monotonic() - begun < 60
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
@@ -114,9 +114,9 @@ def test_processes_that_never_come_up_end_the_work_with_one_sentence() -> None:
 
 
 def test_one_worker_is_begun_anew_after_it_was_lost() -> None:
-    worker = Worker(limits=WorkLimits(seconds=1))
+    worker = Worker(limits=WorkLimits(seconds=5))
     assert worker.call(hang, 0) == 0
-    with pytest.raises(Lost, match="1 s"):
+    with pytest.raises(Lost, match="5 s"):
         worker.call(hang, 1)
     assert worker.call(hang, 2) == 2
     worker.kill()

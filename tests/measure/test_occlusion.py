@@ -8,18 +8,22 @@ from builders.faces import make_cache
 from mien.cli import main
 from mien.data.cache import FaceCache
 from mien.errors import TableError
+from mien.face.aligned import aligned
+from mien.face.areas import PIECES
 from mien.face.crops import cut
 from mien.face.spec import CropSpec
 from mien.measure.covered import HIDDEN, cover, occluded_views, truly_visible, view_logits
 from mien.measure.occluders import KINDS_FOR, TRAINING_KINDS
-from mien.measure.occlusion import Measured, Setup, detection, measure, summary, visible_answers
+from mien.measure.occlusion import Measured, detection, measure, summary
 from mien.measure.predictions import by_area, cached_predict
+from mien.trust.answer import AnswerPath, PreparedFaces
 from mien.trust.authenticity import Calibration
-from mien.trust.fusion import LARGEST, areas_within, blanked_within, fuse, views_within
+from mien.trust.fusion import areas_within, blanked_within, views_within
 from mien.trust.models import Models, with_bias
-from mien.trust.visibility import VisibilityModel
+from mien.trust.sources import hidden_source
 from mien.types import AREAS, EMOTIONS, PARTS, Area, Part
 
+Setup = tuple[AnswerPath, Calibration]
 SPECS = dict.fromkeys(AREAS, CropSpec())
 
 
@@ -35,8 +39,7 @@ def models(tiny_models) -> Models:
 
 @pytest.fixture(scope="module")
 def setup(tiny_models, models) -> Setup:
-    calibration = Calibration.load(tiny_models, "vgg")
-    return Setup(models.logits, SPECS, LARGEST, calibration, VisibilityModel(tiny_models))
+    return AnswerPath.of(models), Calibration.load(tiny_models, "vgg")
 
 
 def test_hidden_parts_are_blanked_in_every_crop_that_would_show_them(cache: FaceCache) -> None:
@@ -108,18 +111,31 @@ def test_predictions_are_kept_and_follow_the_logit_bias(
     np.testing.assert_allclose(by_area(biased)[0][Area.MOUTH], wanted, atol=1e-5)
 
 
-def test_answers_come_from_what_is_visible(cache: FaceCache, models: Models) -> None:
+def test_areas_answer_from_what_is_visible(cache: FaceCache, models: Models) -> None:
+    faces = PreparedFaces([cache.frame(i) for i in range(4)])
+    path = AnswerPath(models)
+    for parts in (frozenset(PARTS), frozenset({Part.MOUTH}), frozenset({Part.NOSE, Part.MOUTH})):
+        looked = path.look(faces, parts)
+        assert set(looked.sources) == {Area.of(parts).value}
+        crops = np.stack([cut(cache.frame(i), Area.of(parts)) for i in range(4)])
+        np.testing.assert_allclose(looked.logits, models.logits(Area.of(parts), crops), atol=1e-5)
+
+
+def test_the_one_network_answers_from_the_face_as_it_is(cache: FaceCache, tiny_models) -> None:
+    models = Models(tiny_models, "resnet", threads=1)
     frames = [cache.frame(i) for i in range(4)]
-    visible = [frozenset(PARTS), frozenset({Part.MOUTH}), frozenset(), frozenset({Part.NOSE, Part.MOUTH})]
-    found = visible_answers(frames, visible, models.logits, SPECS, LARGEST, nothing_seen=5)
-    assert found.sources.tolist() == ["whole_face", "mouth", "", "nose_mouth"]
-    assert found.said[2] == 5
-    alone = models.logits(Area.MOUTH, cut(frames[1], Area.MOUTH)[None])
-    np.testing.assert_allclose(found.logits[1], fuse({Area.MOUTH: alone}, {Part.MOUTH}).logits[0], atol=1e-5)
+    looked = AnswerPath.of(models).look(PreparedFaces(frames), areas=())
+    assert set(looked.areas) == {Area.WHOLE_FACE}
+    whole, hidden = models.one_pass(np.stack([aligned(frame).pixels for frame in frames]))
+    for i, seen in enumerate(looked.seen):
+        assert [seen.hidden[piece] for piece in PIECES] >= hidden[i].tolist()
+        if seen.visible:
+            np.testing.assert_allclose(looked.logits[i], whole[i], atol=1e-5)
+            assert looked.sources[i] == hidden_source(seen.hidden_pieces)
 
 
 def test_every_way_of_answering_is_measured_on_the_same_faces(cache: FaceCache, setup: Setup) -> None:
-    measured = measure(cache, setup, faces=24, say=lambda text: None)
+    measured = measure(cache, *setup, faces=24, say=lambda text: None)
     assert len(measured.table) % 4 == 0
     assert len(measured.table) <= 4 * 24
     table = summary(measured)
@@ -127,14 +143,14 @@ def test_every_way_of_answering_is_measured_on_the_same_faces(cache: FaceCache, 
     covered = measured.table[measured.table["covered"] != "nothing"]
     bare = measured.table[measured.table["covered"] == "nothing"]
     assert (bare["bare"] == bare["whole_face"]).all()
-    for column in ("whole_face", "visible_areas", "known_areas"):
+    for column in ("whole_face", "visible_areas", "shipped"):
         assert table[column].iloc[-1] == pytest.approx(covered[column].mean())
         assert ((table[f"{column}_low"] <= table[column]) & (table[column] <= table[f"{column}_high"])).all()
-    gain = covered["visible_areas"].mean() - covered["whole_face"].mean()
+    gain = covered["shipped"].mean() - covered["whole_face"].mean()
     assert table["gain"].iloc[-1] == pytest.approx(gain)
     found = detection(measured).set_index(["kinds", "part"])
-    assert found.loc[("all", "nose"), "visible_found"] == 1  # the tiny network sees everything
-    assert found.loc[("all", "nose"), "balanced_accuracy"] == pytest.approx(0.5)
+    row = found.loc[("all", "nose")]
+    assert row["balanced_accuracy"] == pytest.approx((row["visible_found"] + row["hidden_found"]) / 2)
 
 
 def test_intervals_take_a_face_s_three_rows_as_one_cluster() -> None:
@@ -143,7 +159,7 @@ def test_intervals_take_a_face_s_three_rows_as_one_cluster() -> None:
     table = pd.DataFrame({
         "covered": np.repeat(["eyes", "nose", "mouth"], 400), "kind": "block", "sample_id": np.tile(np.arange(400), 3),
         "bare": True, "whole_face": np.tile(generator.random(400) < 0.5, 3), "visible_areas": right,
-        "known_areas": right, "authenticity": 0.6, "source": "mouth",
+        "shipped": right, "authenticity": 0.6, "source": "mouth",
     })  # fmt: skip
     rows = summary(Measured(table)).set_index("covered")
     one, all_three = (rows.loc[name, "gain_high"] - rows.loc[name, "gain_low"] for name in ("eyes", "all"))
@@ -155,7 +171,7 @@ def test_without_test_faces_it_says_so(tmp_path, setup: Setup) -> None:
     index = pd.read_parquet(folder / "index.parquet")
     index.assign(split="train").to_parquet(folder / "index.parquet")
     with pytest.raises(TableError, match="no test faces"):
-        measure(FaceCache.open(folder), setup)
+        measure(FaceCache.open(folder), *setup)
 
 
 @pytest.mark.slow
@@ -168,7 +184,7 @@ def test_one_command_refits_checks_and_covers(cache: FaceCache, tiny_models, tmp
     arguments += ["--faces", 12, "--splits", 2, "--json"]
     assert main(["calibrate", *map(str, arguments)]) == 0
     summary_ = json.loads(capsys.readouterr().out)
-    assert set(summary_["networks"]) == {"vgg", "anyarea"}
+    assert set(summary_["networks"]) == {"vgg", "anyarea", "resnet"}
     assert summary_["occlusion"]["covered"]["all"]["n"] == 36
     for name in ("occlusion.csv", "occlusion_kinds.csv", "occlusion_detection.csv", "occlusion.png", "occlusion.json"):
         assert (tmp_path / "results" / name).stat().st_size > 100

@@ -132,7 +132,7 @@ def test_upload_read_the_answer_and_hide_the_mouth(browser: Browser, home: str) 
                                "{method: 'POST', body: b})).then(r => r.json())")  # fmt: skip
         whole = answer["faces"][0]["what_if"]["whole_face"]
         without_mouth = answer["faces"][0]["what_if"]["nose_eyes"]
-        assert whole["fused"]["authenticity"] != without_mouth["fused"]["authenticity"]
+        assert whole["fused"]["p_correct"] != without_mouth["fused"]["p_correct"]
         expect(page.locator("#verdict")).to_have_text(whole["emotion"].capitalize())
         expect(page.locator("#trust-words")).to_contain_text(whole["words"])
         expect(page.locator("#trust-range")).to_contain_text("95% interval")
@@ -147,7 +147,7 @@ def test_upload_read_the_answer_and_hide_the_mouth(browser: Browser, home: str) 
         mouth.click()
         expect(mouth).to_have_attribute("aria-pressed", "true")
         expect(page.locator("#trust-words")).to_contain_text(f"From the eyes and nose: {without_mouth['words']}")
-        points = round(100 * without_mouth["fused"]["authenticity"]["value"])
+        points = round(100 * without_mouth["fused"]["p_correct"]["value"])
         expect(page.locator("#change")).to_contain_text(f"{points}% now")
         expect(page.locator("#areas tr.dim")).to_have_count(4)
         assert page.locator("#contribution [role=listitem]").count() == 2

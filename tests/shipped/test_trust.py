@@ -13,6 +13,7 @@ from mien.trust.fitted import COLUMNS, read_table
 from mien.trust.folder import SHIPPED
 from mien.trust.fusion import Fusion, blanked_within, fuse
 from mien.trust.models import Models
+from mien.trust.sources import HIDDEN_SOURCES
 from mien.types import AREAS, EMOTIONS, Part
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "trust"
@@ -34,13 +35,14 @@ def test_the_shipped_calibration_belongs_to_the_shipped_networks(network: str) -
 def test_every_answer_that_can_be_given_can_be_judged(network: str, visible: frozenset[Part]) -> None:
     calibration, fusion = Calibration.load(None, network), Fusion.load(None, network)
     logits = dict.fromkeys(AREAS, (4 * np.eye(8)).astype(np.float32))
-    blanked = {area: logits[area] for area in blanked_within(visible)}
-    for given in (None, blanked or None):
-        fused = fuse(logits, visible, fusion, given)
-        judged = calibration.judge(fused.source, fused.logits)
+    sees = Models(None, network).sees_hidden
+    blanked = {} if sees else {area: logits[area] for area in blanked_within(visible)}
+    fused = [fuse(logits, visible, fusion, given) for given in (None, blanked or None)]
+    for source in {answer.source for answer in fused} | (set(HIDDEN_SOURCES) if sees else set()):
+        judged = calibration.judge(source, logits[AREAS[0]])
         assert all(0 <= i.low <= i.value <= i.high <= 1 for i in judged)
-        assert all(len(s) >= 1 for s in calibration.prediction_set(fused.source, fused.logits, 0.9))
-    assert fused.source.startswith("partial_") == (len(visible) == 2)
+        assert all(len(s) >= 1 for s in calibration.prediction_set(source, logits[AREAS[0]], 0.9))
+    assert fused[1].source.startswith("partial_") == (len(visible) == 2 and not sees)
 
 
 def test_the_default_is_calibrated_first() -> None:
@@ -70,16 +72,16 @@ def test_recorded_calibration_reaches_its_bars() -> None:
     assert one["interval_coverage"]["pairs"] >= 20
 
 
-def test_recorded_visibility_reaches_its_bar_on_occluders_it_never_saw() -> None:
-    found = recorded("visibility.json")
-    assert not set(found["held_out_kinds"]) & set(found["training_kinds"])
-    assert min(found["balanced_accuracy"].values()) >= 0.90
-    manifest = json.loads((SHIPPED / "manifest.json").read_text())
-    assert found["sha256"] == manifest["visibility"]["sha256"]
+def test_hidden_pieces_are_found_on_validation_faces_looked_at_by_eye() -> None:
+    entry = json.loads((SHIPPED / "manifest.json").read_text())["networks"]["resnet"]["whole_face"]
+    for piece in ("right_eye", "left_eye", "mouth"):
+        found = entry["thresholds_on_validation"][piece]
+        assert found["wrong"] <= 0.03
+        assert (found["found"] + 1 - found["wrong"]) / 2 >= 0.8
+        assert found["hidden"] >= 50
 
 
-def test_recorded_answers_from_visible_areas_are_at_least_as_accurate_as_the_occluded_whole_face() -> None:
+def test_recorded_answers_behind_drawn_covers_are_at_least_as_good_as_those_from_the_visible_areas() -> None:
     covered = recorded("occlusion.json")["covered"]
-    assert covered["all"]["gain_low"] > 0
     for part in Part:
-        assert covered[part.value]["gain"] >= 0
+        assert covered[part.value]["shipped"] >= covered[part.value]["visible_areas"]

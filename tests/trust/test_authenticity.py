@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from mien.errors import ModelError, UsageError
 from mien.trust.authenticity import (
+    DRAWN_IN,
     FILE_NAME,
     Calibration,
     SourceCalibration,
@@ -62,8 +63,8 @@ def test_a_perfect_calibration_is_judged_by_its_probability() -> None:
     sure = calibration(covariance=np.zeros((8, 3)))
     logits = np.log(np.array([[0.6, 0.2, 0.1, 0.02, 0.02, 0.02, 0.02, 0.02]], np.float32)) * 2
     (found,) = sure.judge(Area.MOUTH, logits.astype(np.float32))
-    assert found.value == pytest.approx(0.6, abs=1e-5)
-    assert (found.low, found.high) == pytest.approx((0.6, 0.6), abs=1e-5)
+    assert found.value == pytest.approx(0.6, abs=DRAWN_IN)
+    assert (found.low, found.high) == pytest.approx((0.6, 0.6), abs=DRAWN_IN)
 
 
 def test_uncertain_parameters_widen_the_interval_and_pull_the_value_to_one_half() -> None:

@@ -106,8 +106,8 @@ def test_entries_say_how_crops_are_cut(tiny_models: Path) -> None:
 
 
 def test_unknown_network_names_the_known_ones(tiny_models: Path) -> None:
-    with pytest.raises(ModelError, match="choose from vgg, anyarea"):
-        Models(tiny_models, "resnet")
+    with pytest.raises(ModelError, match="choose from vgg, anyarea, resnet"):
+        Models(tiny_models, "lenet")
 
 
 def test_missing_folder_and_broken_manifest(tmp_path: Path) -> None:

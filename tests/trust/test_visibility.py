@@ -11,19 +11,11 @@ from mien.assets import SAMPLE
 from mien.data.cache import FaceCache
 from mien.errors import ModelError
 from mien.face.areas import PIECES
-from mien.face.crops import Frame, frame_of
+from mien.face.crops import Frame
+from mien.face.dlib_faces import detect
 from mien.face.images import to_gray
-from mien.face.landmarks import detect
 from mien.trust.folder import SHIPPED
-from mien.trust.visibility import (
-    VIEW_SIDE,
-    PieceVisibility,
-    VisibilityModel,
-    outside,
-    part_visibility,
-    turned_away,
-    view_of,
-)
+from mien.trust.visibility import VisibilityModel, outside, part_visibility, visibility_of
 from mien.types import Part, UInt8
 
 
@@ -41,28 +33,6 @@ def gray(photo: UInt8) -> UInt8:
 @pytest.fixture(scope="module")
 def points(gray: UInt8) -> np.ndarray:
     return detect(gray)[0].landmarks
-
-
-def test_the_shipped_network_is_small_and_fast_to_load() -> None:
-    entry = json.loads((SHIPPED / "manifest.json").read_text())["visibility"]
-    assert (SHIPPED / entry["file"]).stat().st_size < 1_000_000
-    assert set(entry["thresholds"]) == set(PIECES)
-
-
-def test_a_view_shows_the_face_and_where_its_pieces_should_be(frames: list[Frame]) -> None:
-    for frame in frames:
-        face, pieces = view_of(frame)
-        assert face.shape == pieces.shape == (VIEW_SIDE, VIEW_SIDE)
-        assert set(np.unique(pieces)) == {0, 1, 2, 3, 4}
-        assert np.argwhere(pieces == 1)[:, 1].mean() < np.argwhere(pieces == 2)[:, 1].mean()
-        assert np.argwhere(pieces == 3)[:, 0].mean() < np.argwhere(pieces == 4)[:, 0].mean()
-
-
-def test_beyond_the_picture_a_view_is_dark(frames: list[Frame]) -> None:
-    frame = Frame(frames[0].pixels, frames[0].landmarks, np.array([0, 0, 95, 48], np.float32))
-    face, _ = view_of(frame)
-    assert (face[-5:] == 0).all()
-    assert (face[:5] > 0).all()
 
 
 def test_the_whole_sample_is_seen(gray: UInt8, points: np.ndarray) -> None:
@@ -116,48 +86,24 @@ def test_shares_outside_the_picture_are_those_of_the_hulls(dx: float, dy: float)
         assert not beyond or share == pytest.approx(1, abs=1e-4)
 
 
-def turned(degrees: float) -> np.ndarray:
-    """Landmarks of a head turned about the vertical axis: the face on a cylinder, the nose before it."""
-    flat = template()
-    radius = np.ptp(flat[:, 0]) / 2 * 1.05
-    across = np.arcsin(np.clip((flat[:, 0] - flat[[0, 16], 0].mean()) / radius, -0.98, 0.98)) + np.deg2rad(degrees)
-    depth = np.ones(68)
-    depth[27:36] = 1.15
-    return np.column_stack([radius * np.sin(across) * depth, flat[:, 1]]).astype(np.float32)
-
-
-def test_a_turned_head_hides_its_far_eye() -> None:
-    assert turned_away(turned(0)) == {"right_eye": False, "left_eye": False}
-    assert turned_away(turned(30)) == {"right_eye": False, "left_eye": False}
-    right, left = turned_away(turned(-75)), turned_away(turned(75))
-    assert right == {"right_eye": True, "left_eye": False}
-    assert left == {"right_eye": False, "left_eye": True}
-
-
-@settings(deadline=None, max_examples=30)
-@given(st.floats(-0.6, 0.6), st.floats(0.2, 20))
-def test_turning_in_the_plane_and_size_do_not_matter(angle: float, scale: float) -> None:
-    spin = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    for degrees in (0, 75):
-        moved = (turned(degrees) @ spin * scale + 100).astype(np.float32)
-        assert turned_away(moved) == turned_away(turned(degrees))
-
-
 @settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0.1, 0.9))
-def test_one_half_is_the_border_whatever_the_threshold(p: float, threshold: float) -> None:
-    nothing = dict.fromkeys(PIECES, 0.0)
-    piece = PieceVisibility(dict.fromkeys(PIECES, p), nothing, {}, dict.fromkeys(PIECES, threshold))
-    assert 0 <= piece.probability("nose") <= 1
-    assert (piece.probability("nose") >= 0.5) == (p >= threshold)
-    assert (Part.NOSE in piece.to_visibility().visible) == (p >= threshold)
+def test_one_half_is_the_border_whatever_the_threshold(frames: list[Frame], share: float, threshold: float) -> None:
+    hidden = np.array([0, 0, share, 0], np.float32)
+    seen = visibility_of(frames[0], hidden, dict.fromkeys(PIECES, threshold))
+    assert 0 <= seen.probability[Part.NOSE] <= 1
+    assert (Part.NOSE in seen.visible) == (float(hidden[2]) < threshold)
+    if abs(float(hidden[2]) - threshold) > 1e-6:
+        assert (seen.probability[Part.NOSE] > 0.5) == (Part.NOSE in seen.visible)
 
 
-def test_which_eye_counts() -> None:
-    seen = {"right_eye": 0.9, "left_eye": 0.1, "nose": 0.9, "mouth": 0.9}
-    piece = PieceVisibility(seen, dict.fromkeys(PIECES, 0.0), {}, dict.fromkeys(PIECES, 0.5))
-    assert Part.EYES in piece.to_visibility("one").visible
-    assert Part.EYES not in piece.to_visibility("both").visible
+def test_which_eye_counts(frames: list[Frame]) -> None:
+    left_hidden, right_hidden = np.array([0, 0.9, 0, 0], np.float32), np.array([0.9, 0, 0, 0], np.float32)
+    borders = dict.fromkeys(PIECES, 0.5)
+    for eyes, left, right in (("any", True, True), ("one", True, False), ("both", False, False)):
+        assert (Part.EYES in visibility_of(frames[0], left_hidden, borders, eyes).visible) is left
+        assert (Part.EYES in visibility_of(frames[0], right_hidden, borders, eyes).visible) is right
+    assert visibility_of(frames[0], left_hidden, borders).hidden_pieces == ("left_eye",)
 
 
 @pytest.mark.parametrize(
@@ -180,28 +126,23 @@ def test_degenerate_landmarks_give_an_answer(gray: UInt8) -> None:
     assert set(seen.probability) == set(Part)
 
 
-def test_a_folder_without_the_network_and_a_damaged_one_are_named(tmp_path) -> None:
-    with pytest.raises(ModelError, match="no visibility network"):
-        VisibilityModel(tmp_path)
+def test_a_folder_without_the_network_and_a_damaged_one_are_named(untrusted_models, tmp_path) -> None:
+    with pytest.raises(ModelError, match="says what is hidden"):
+        VisibilityModel(untrusted_models)
     manifest = json.loads((SHIPPED / "manifest.json").read_text())
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    (tmp_path / manifest["visibility"]["file"]).write_bytes(b"no network")
+    (tmp_path / "resnet.onnx").write_bytes(b"no network")
     with pytest.raises(ModelError, match="damaged"):
-        VisibilityModel(tmp_path)
+        VisibilityModel(tmp_path).of_picture(np.zeros((80, 80), np.uint8), template() + 40)
 
 
 def test_faces_together_say_what_each_says_alone(frames: list[Frame]) -> None:
     model = VisibilityModel()
-    assert model.pieces([]) == []
-    for frame, together in zip(frames, model.pieces(frames), strict=True):
-        alone = model.pieces([frame])[0]
-        assert together.seen == pytest.approx(alone.seen, abs=1e-5)
-        assert model.visibility(frame).visible == together.to_visibility().visible
-
-
-def test_reduced_photos_agree_with_their_frames(gray: UInt8, points: np.ndarray) -> None:
-    model = VisibilityModel()
-    assert part_visibility(gray, points, model=model) == model.visibility(frame_of(gray, points), "both")
+    assert model.visibilities([]) == []
+    for frame, together in zip(frames, model.visibilities(frames), strict=True):
+        alone = model.visibilities([frame])[0]
+        assert together.hidden == pytest.approx(alone.hidden, abs=1e-5)
+        assert alone.visible == together.visible
 
 
 def test_the_analyzer_offers_it_on_its_own(photo: UInt8, points: np.ndarray) -> None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from mien.analyze.table import _prediction_columns, table_of
+from mien.analyze.table import _prediction_columns, long_table, table_of
 from mien.face import draw
 from mien.face.spec import Crop
-from mien.types import PARTS, Area, Emotion, Face, Float32, Part, Prediction, UInt8, Visibility
+from mien.trust.prior import Prior
+from mien.types import PARTS, Area, Emotion, Face, Float32, Interval, Part, Prediction, UInt8, Visibility
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,8 +59,9 @@ class Answer:
             Shapley value for the log2 probability (``mien.measure.fit.games``); empty where nothing was calibrated.
         heatmap: the class map of the answer's emotion; None where not asked for.
         notes: plain sentences about what limits this answer; empty where nothing does.
-        abstained: True where the fused answer's authenticity is below the one asked for.
+        abstained: True where the answer's ``p_correct`` is below the one asked for.
         crops: what each area's network saw.
+        prior: the mix of emotions that was taken into account; None where it is that of the calibration.
     """
 
     face: Face
@@ -71,6 +73,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     abstained: bool = False
     crops: Mapping[Area, Crop] = field(default_factory=dict)
+    prior: Prior | None = None
 
     @property
     def emotion(self) -> Emotion | None:
@@ -87,14 +90,34 @@ class Answer:
         """Areas that show a hidden part: their predictions are not part of the answer."""
         return tuple(area for area in self.predictions if not area.parts <= self.visibility.visible)
 
+    @property
+    def best_emotion(self) -> Emotion | None:
+        """The most probable emotion, also where the answer was abstained from; None where no part is visible."""
+        return None if self.fused is None else self.fused.emotion
+
+    @property
+    def p_correct(self) -> Interval | None:
+        """Probability that :attr:`best_emotion` is right; None where there is no answer, or nothing was calibrated."""
+        return None if self.fused is None else self.fused.p_correct
+
+    @property
+    def shown(self) -> Mapping[Area, Prediction]:
+        """Every area's prediction for reading: that of all that is visible is the answer itself."""
+        answer = {} if self.fused is None or self.area is None else {self.area: self.fused}
+        return {area: answer.get(area, prediction) for area, prediction in self.predictions.items()}
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, for JSON."""
+        areas = {area.value: prediction.to_dict() for area, prediction in self.predictions.items()}
+        for area in self.hidden_areas:
+            areas[area.value]["p_correct"] = None  # nothing was measured of networks that look at a cover
         return {
             "emotion": None if self.emotion is None else self.emotion.value,
+            "best_emotion": None if self.best_emotion is None else self.best_emotion.value,
             "abstained": self.abstained,
             "fused": None if self.fused is None else self.fused.to_dict(),
             "visibility": self.visibility.to_dict(),
-            "areas": {area.value: prediction.to_dict() for area, prediction in self.predictions.items()},
+            "areas": areas,
             "hidden_areas": [area.value for area in self.hidden_areas],
             "contributions": {part.value: float(value) for part, value in self.contributions.items()},
             "face": {
@@ -103,6 +126,8 @@ class Answer:
                 "detector": self.face.detector,
                 "score": self.face.score,
                 "size": self.face.size,
+                "presence": self.face.presence,
+                "pose": None if self.face.pose is None else self.face.pose.to_dict(),
             },
             "notes": list(self.notes),
         }
@@ -113,18 +138,25 @@ class Answer:
         row: dict[str, Any] = {
             "face_x": x0, "face_y": y0, "face_width": x1 - x0, "face_height": y1 - y0, "face_score": self.face.score,
             "face_detector": self.face.detector, "face_size": self.face.size,
+            "face_presence": math.nan if self.face.presence is None else self.face.presence,
             "emotion": None if self.emotion is None else self.emotion.value,
+            "abstained": self.abstained,
+            "best_emotion": None if self.best_emotion is None else self.best_emotion.value,
             "area": None if self.area is None else self.area.value,
             "notes": " ".join(self.notes) or None,
         }  # fmt: skip
-        row |= _prediction_columns(self.fused, "") if self.fused else {}
+        if self.face.pose is not None:
+            row |= {f"pose_{name}": angle for name, angle in self.face.pose.to_dict().items()}
+        if self.fused:
+            row |= _prediction_columns(self.fused, "")
+            row["prediction_set"] = " ".join(e.value for e in self.fused.prediction_set) or None
         for part in PARTS:
             row[f"visible_{part.value}"] = part in self.visibility.visible
             row[f"visibility_{part.value}"] = float(self.visibility.probability[part])
             row[f"contribution_{part.value}"] = float(self.contributions.get(part, math.nan))
         for area, prediction in self.predictions.items():
             row[f"{area.value}_emotion"] = prediction.emotion.value
-            row |= _prediction_columns(prediction, f"{area.value}_")
+            row |= _prediction_columns(prediction, f"{area.value}_", area not in self.hidden_areas)
         row |= {f"x_{i}": float(x) for i, x in enumerate(self.face.landmarks[:, 0])}
         row |= {f"y_{i}": float(y) for i, y in enumerate(self.face.landmarks[:, 1])}
         return row
@@ -154,13 +186,15 @@ class Answers(Sequence[Answer]):
         faces: one answer a face.
         image: uint8 [H, W, 3], RGB, upright: the picture that was analysed.
         input: name of the picture; empty where it was given as pixels.
-        models: which network of which models answered, e.g. ``anyarea 0.1.0``.
+        models: which network of which models answered, e.g. ``resnet 0.1.0``.
+        provenance: what made this: versions, network, fingerprint, detector, prior, options, date.
     """
 
     faces: tuple[Answer, ...]
     image: UInt8
     input: str = ""
     models: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @overload
     def __getitem__(self, index: int) -> Answer: ...
@@ -185,6 +219,7 @@ class Answers(Sequence[Answer]):
         height, width = self.image.shape[:2]
         return {
             "input": self.input, "status": self.status, "width": width, "height": height, "models": self.models,
+            "provenance": dict(self.provenance),
             "faces": [{"face_id": number, **answer.to_dict()} for number, answer in enumerate(self.faces)],
         }  # fmt: skip
 
@@ -193,9 +228,13 @@ class Answers(Sequence[Answer]):
         head = {"input": self.input, "status": self.status, "frame": frame, "approx_time": approx_time}
         return [head | {"face_id": i} | answer.to_row() for i, answer in enumerate(self.faces)] or [head]
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row a face, with all of :data:`COLUMNS`; one row with status ``no face`` where there is none."""
-        return table_of(self.to_rows())
+    def to_frame(self, long: bool = False) -> pd.DataFrame:
+        """One row a face, with all of :data:`COLUMNS`; one row with status ``no face`` where there is none.
+
+        Args:
+            long: a tidy table instead, one row a face, area and emotion: :func:`mien.analyze.table.long_table`.
+        """
+        return long_table(table_of(self.to_rows())) if long else table_of(self.to_rows())
 
     def annotated(self) -> UInt8:
         """The picture with boxes, landmarks, areas and answers drawn on it: uint8 [H', W', 3], RGB."""

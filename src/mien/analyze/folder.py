@@ -21,18 +21,21 @@ import pandas as pd
 
 from mien.analyze.analyzer import Analyzer
 from mien.analyze.answers import Answers
+from mien.analyze.boxes import read_boxes
 from mien.analyze.drawings import Drawings
 from mien.analyze.identity import identity_of
 from mien.analyze.listing import Key, Listing, Photo, list_photos
 from mien.analyze.table import COLUMNS, table_of
-from mien.errors import InputError
+from mien.errors import InputError, ModelError
 from mien.face import images
+from mien.face.detect import MIN_FACE, DetectorChoice
 from mien.face.limits import DEFAULT_LIMITS, Limits
 from mien.jobs.journal import Journal, failures_path
 from mien.jobs.progress import Progress
 from mien.jobs.workers import Crew, Lost, Outcome, WorkLimits
-from mien.names import writable
+from mien.names import one_line, writable
 from mien.trust.models import Models
+from mien.trust.prior import Prior
 
 PIECE_SECONDS = 3.0
 """What a kill can lose: finished photos are kept this often."""
@@ -52,35 +55,45 @@ class BatchSettings:
     Attributes:
         models: folder of models; None is the shipped ones.
         network: ``vgg`` or ``anyarea``; None is the models' default.
-        detector: ``auto``, ``hog`` or ``cnn``.
+        detector: ``mesh`` or ``dlib``.
+        min_face: see :class:`~mien.analyze.analyzer.Analyzer`.
         area: the parts that are visible, where the user knows.
         coverage: see :class:`~mien.analyze.analyzer.Analyzer`.
         min_authenticity: see :class:`~mien.analyze.analyzer.Analyzer`.
+        boxes: table of the user's own boxes (:mod:`mien.analyze.boxes`); None looks for faces.
+        whole_picture: every photo is one face.
         save_image: folder for drawn pictures; None draws none.
         heatmap: folder for class maps laid over the pictures; None draws none.
         limits: of a picture and of the work on it.
+        prior: mix of emotions among the faces; see :class:`~mien.analyze.analyzer.Analyzer`.
     """
 
     models: Path | None = None
     network: str | None = None
-    detector: Any = "auto"
+    detector: DetectorChoice = "mesh"
+    min_face: float = MIN_FACE
     area: tuple[str, ...] | None = None
     coverage: float | None = None
     min_authenticity: float = 0.0
+    boxes: Path | None = None
+    whole_picture: bool = False
     save_image: Path | None = None
     heatmap: Path | None = None
     limits: Limits = DEFAULT_LIMITS
+    prior: Prior | None = None
 
     def analyzer(self) -> Analyzer:
         """An Analyzer with one thread."""
         return Analyzer(
             Models(self.models, self.network, threads=1),
             detector=self.detector,
+            min_face=self.min_face,
             area=self.area,
             heatmap=self.heatmap is not None,
             coverage=self.coverage,
             min_authenticity=self.min_authenticity,
             limits=self.limits,
+            prior=self.prior,
         )
 
 
@@ -145,12 +158,16 @@ def analyze_photo(task: PhotoTask) -> Finished:
     """Analyse a photo; one that cannot be read is a failure, and so is a drawing that cannot be written."""
     name = writable(task.photo.input)
     try:
-        answers = _analyzer(task.settings).analyze(task.photo.input)
+        boxes = None if task.settings.boxes is None else read_boxes(task.settings.boxes).of(task.photo.input)
+        whole = task.settings.whole_picture
+        answers = _analyzer(task.settings).analyze(task.photo.input, boxes=boxes, whole_picture=whole)
         rows = answers.to_rows()
+    except ModelError:
+        raise  # no photo's fault: it ends the run
     except InputError as error:
         return Finished([], [[name, type(error).__name__, str(error)]])
     except Exception as error:  # one photo must not end the batch, whatever it does to mien
-        return Finished([], [[name, type(error).__name__, f"mien failed on it: {error}"]])
+        return Finished([], [[name, type(error).__name__, f"mien failed on it: {one_line(error)}"]])
     return Finished(rows, list(_draw(answers, task)))
 
 
@@ -162,7 +179,11 @@ def _draw(answers: Answers, task: PhotoTask) -> Iterator[Failure]:
             target.parent.mkdir(parents=True, exist_ok=True)
             images.save(draw(), target)
         except Exception as error:
-            words = error if isinstance(error, InputError) else f"its drawing {target} cannot be written ({error})"
+            words = (
+                error
+                if isinstance(error, InputError)
+                else f"its drawing {target} cannot be written ({one_line(error)})"
+            )
             yield [writable(task.photo.input), type(error).__name__, writable(str(words))]
 
 
@@ -184,7 +205,7 @@ class _Piece:
             self.failures += outcome.result.failures
         else:
             kind = "WorkerError" if isinstance(outcome.error, Lost) else type(outcome.error).__name__
-            self.failures.append([writable(photo.input), kind, str(outcome.error)])
+            self.failures.append([writable(photo.input), kind, one_line(outcome.error)])
 
 
 def analyze_folder(
@@ -221,7 +242,8 @@ def analyze_folder(
     drawings = Drawings(settings.save_image, settings.heatmap)
     listing = list_photos(paths, recursive, drawings.folders) if listing is None else listing
     targets = drawings.targets(listing.photos)
-    with Journal(out, _identity(paths, settings, recursive, analyzer), COLUMNS, overwrite) as journal:
+    identity = _identity(paths, settings, recursive, analyzer)
+    with Journal(out, identity, COLUMNS, overwrite, analyzer.provenance()) as journal:
         wanted = {photo.key for photo in listing.photos}
         kept = {key: number for key, number in _covered(journal).items() if key in wanted}
         progress = Progress("analyse", len(wanted), "photos", done=len(kept), quiet=quiet)
@@ -230,6 +252,8 @@ def analyze_folder(
         try:
             with _outcomes(tasks, settings, (os.cpu_count() or 1) if workers is None else workers) as outcomes:
                 for outcome in outcomes:
+                    if isinstance(outcome.error, ModelError):
+                        raise outcome.error
                     keep.add(outcome)
                     progress.add()
         finally:  # at Ctrl-C too

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mien.analyze.analyzer import Analyzer
 from mien.names import path_of, writable
 from mien.trust.models import Models
 
-_DECIDING = ("manifest.json", "calibration.json", "fusion.json")
+if TYPE_CHECKING:
+    from mien.analyze.analyzer import Analyzer
+
+_DECIDING = ("manifest.json", "calibration.json", "fusion.json", "reference.npz")
 """Files of a models folder that decide an answer; the manifest holds the hash of every network."""
 
 

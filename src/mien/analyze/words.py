@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from mien.face.detect import FOUND_BY
 from mien.face.draw import Bar, Card, Group
 from mien.trust.authenticity import times
 from mien.types import EMOTIONS, PARTS, Area, Prediction, UInt8
@@ -60,17 +61,31 @@ def answer_lines(answer: Answer) -> list[str]:
     return lines
 
 
+LOW = 0.7
+"""Answers that are right less often than this are said with *perhaps* and name the next likely emotion."""
+
+
+def said_of(prediction: Prediction) -> str:
+    """``happiness``, or ``perhaps happiness, or anger`` where it cannot be trusted far."""
+    right = prediction.p_correct
+    if right is None or right.value >= LOW:
+        return prediction.emotion.value
+    order = np.argsort(-prediction.probabilities, kind="stable")
+    second = next(EMOTIONS[i] for i in order if EMOTIONS[i] is not prediction.emotion)
+    return f"perhaps {prediction.emotion.value}, or {second.value}"
+
+
 def title_of(answer: Answer) -> str:
     """``happiness: right 94 times in 100 (91 to 96)``."""
     if answer.fused is None:
         return "no answer: no part of the face is visible"
-    words = f"{answer.fused.emotion.value}: {right_of(answer.fused)}"
+    words = f"{said_of(answer.fused)}: {right_of(answer.fused)}"
     return f"no answer: {words} is less than was asked for" if answer.abstained else words
 
 
 def right_of(prediction: Prediction) -> str:
     """How far it can be trusted, in words: ``right 94 times in 100 (91 to 96)``."""
-    right = prediction.authenticity
+    right = prediction.p_correct
     if right is None:
         return f"{prediction.probabilities.max():.0%}, not calibrated"
     return f"right {times(right.value)} ({_percent(right.low)} to {_percent(right.high)})"
@@ -94,7 +109,8 @@ def spoke_of(answer: Answer) -> str:
 def _where(answer: Answer) -> str:
     x0, y0, x1, y1 = (round(float(v)) for v in answer.face.box)
     how = {"frame": "whole picture taken", "given": "given", "track": "followed"}.get(
-        answer.face.detector, f"found by {answer.face.detector.upper()}, score {answer.face.score:.2f}"
+        answer.face.detector,
+        f"found by {FOUND_BY.get(answer.face.detector, answer.face.detector)}, score {answer.face.score:.2f}",
     )
     return f" at ({x0}, {y0}) to ({x1}, {y1}), {answer.face.size:.0f} pixels, {how}"
 
@@ -103,27 +119,33 @@ def _table(answer: Answer, width: int | None) -> list[str]:
     wide = (shutil.get_terminal_size((120, 24)).columns if width is None else width) >= WIDE
     names = [e.value if wide else e.value[:4] for e in EMOTIONS]
     lines = ["area (percent)  " + " ".join(names) + "  right"]
-    for area, prediction in answer.predictions.items():
+    for area, prediction in answer.shown.items():
         cells = [f"{p * 100:.0f}".rjust(len(n)) for n, p in zip(names, prediction.probabilities, strict=True)]
         mark = "*" if area is answer.area else "-" if area in answer.hidden_areas else " "
-        lines.append(f"{area.words:<14}{mark} " + " ".join(cells) + f"  {_right_cell(prediction)}")
+        right = "" if area in answer.hidden_areas else _right_cell(prediction)
+        lines.append(f"{area.words:<14}{mark} {' '.join(cells)}  {right}".rstrip())
     if answer.area is not None:
-        lines.append("* what is visible" + ("; - shows a hidden part, not used" if answer.hidden_areas else ""))
+        unused = "; - shows a hidden part, not used" if answer.hidden_areas else ""
+        lines.append(f"* the answer, from all that is visible{unused}")
     return lines
 
 
 def _right_cell(prediction: Prediction) -> str:
-    right = prediction.authenticity
-    return "?" if right is None else f"{_percent(right.value)} ({_percent(right.low)} to {_percent(right.high)})"
+    """``93 (91 to 95)``; ``?`` marks low trust: ``55? (48 to 61)``."""
+    right = prediction.p_correct
+    if right is None:
+        return "?"
+    return f"{_percent(right.value)}{'?' * (right.value < LOW)} ({_percent(right.low)} to {_percent(right.high)})"
 
 
 def card_of(answer: Answer, number: int) -> Card:
     """What :func:`mien.face.draw.annotate` writes beside the photo."""
-    tag = f"{number}: {answer.emotion.value if answer.emotion else 'no answer'}"
+    said = said_of(answer.fused) if answer.fused is not None and answer.emotion else "no answer"
+    tag = f"{number}: {said}"
     fused = []
     if answer.fused is not None:
         fused = [Bar(e.value, float(p), f"{p:.0%}") for e, p in zip(EMOTIONS, answer.fused.probabilities, strict=True)]
-    areas = [_area_bar(answer, area) for area in answer.predictions]
+    areas = [_area_bar(answer, area) for area in answer.predictions]  # the answer's own row carries its number
     groups = [
         Group("probability of each emotion, from what is visible", fused),
         Group("each area alone: what its network saw and says, and how often such an answer is right", areas),
@@ -140,15 +162,15 @@ def _card_lines(answer: Answer) -> list[str]:
 
 
 def _area_bar(answer: Answer, area: Area) -> Bar:
-    prediction, hidden = answer.predictions[area], area in answer.hidden_areas
-    right = prediction.authenticity
+    prediction, hidden = answer.shown[area], area in answer.hidden_areas
+    right = prediction.p_correct
     share = float(prediction.probabilities.max()) if right is None else right.value
-    words = "hidden, not used" if hidden else f"{prediction.emotion.value}, {_right_words(prediction)}"
+    words = "hidden, not used" if hidden else f"{said_of(prediction)}, {_right_words(prediction)}"
     return Bar(area.words, share, words, hidden, answer.crops[area].pixels if area in answer.crops else None)
 
 
 def _right_words(prediction: Prediction) -> str:
-    right = prediction.authenticity
+    right = prediction.p_correct
     if right is None:
         return "not calibrated"
     return f"right {_percent(right.value)}% ({_percent(right.low)} to {_percent(right.high)})"
@@ -166,7 +188,7 @@ def picture_html(answers: Answers) -> str:
 def face_html(answer: Answer, number: int | None = None) -> str:
     """One face as an HTML table: areas down, emotions across, authenticity last."""
     head = "".join(f"<th>{html.escape(e.value)}</th>" for e in EMOTIONS)
-    rows = "".join(_html_row(area, p, area in answer.hidden_areas) for area, p in answer.predictions.items())
+    rows = "".join(_html_row(area, p, area in answer.hidden_areas) for area, p in answer.shown.items())
     words = html.escape(title_of(answer) if number is None else f"Face {number}: {title_of(answer)}")
     notes = "".join(f"<p>{html.escape(note)}</p>" for note in answer.notes)
     return f"<h4>{words}</h4><table><tr><th>area</th>{head}<th>right</th></tr>{rows}</table>{notes}"
@@ -178,7 +200,10 @@ def _html_row(area: Area, prediction: Prediction, hidden: bool) -> str:
         for p in prediction.probabilities
     )
     fade = ' style="opacity:0.4"' if hidden else ""
-    return f"<tr{fade}><td>{html.escape(area.words)}</td>{cells}<td>{html.escape(_right_cell(prediction))}</td></tr>"
+    low = prediction.p_correct is not None and prediction.p_correct.value < LOW
+    right = "" if hidden else html.escape(_right_cell(prediction))
+    shown = f'<td style="font-style:italic;opacity:0.7">{right}</td>' if low else f"<td>{right}</td>"
+    return f"<tr{fade}><td>{html.escape(area.words)}</td>{cells}{shown}</tr>"
 
 
 def _jpeg(image: UInt8) -> str:

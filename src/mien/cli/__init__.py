@@ -16,6 +16,7 @@ from mien.names import writable
 
 COMMANDS: dict[str, str] = {
     "analyze": "the emotions in photos, folders and videos, area by area, and how far to trust them",
+    "visibility": "how much of each eye, of nose and mouth of a face can be seen",
     "trust": "the <emotion, area> authenticity table",
     "contribution": "what eyes, nose and mouth each contribute to each emotion (exact Shapley values)",
     "serve": "web page and HTTP API on this machine",

@@ -15,13 +15,19 @@ from mien.cli.noise import native_noise_hidden
 from mien.cli.outputs import _FORMATS, _sinks, table_of
 from mien.errors import ImageError, InputError, MienError, NoFaceError, UsageError
 from mien.face.formats import VIDEO_SUFFIXES
-from mien.jobs.limits import limit_memory, time_limit
-from mien.names import writable
+from mien.jobs.limits import memory_limit, time_limit
+from mien.names import one_line, writable
+from mien.trust.prior import Prior
 
 if TYPE_CHECKING:
     from mien.analyze.analyzer import Analyzer
     from mien.analyze.answers import Answers
     from mien.analyze.listing import Listing
+
+PRIOR_HELP = (
+    "mix of emotions among the faces: balanced, ferplus, emotion=share,..., or a file (csv: emotion,share; json); "
+    "without it that of FER+, on which mien was calibrated"
+)
 
 _EPILOG = """exit codes: 0  every picture was analysed and has a face
             2  the call is wrong
@@ -46,18 +52,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what is visible: eyes, nose, mouth (repeat for several), nose_mouth, nose_eyes, mouth_eyes, whole_face; "
         "without it mien finds out",
     )  # fmt: skip
-    parser.add_argument("--detector", choices=("auto", "hog", "cnn"), default="auto", help="face detector (auto)")
-    parser.add_argument("--network", metavar="NAME", help="vgg or anyarea; without it the models' default")
+    parser.add_argument(
+        "--detector", choices=("mesh", "dlib", "hog", "cnn"), default="mesh",
+        help="mesh (default), or dlib: HOG, then CNN where it finds none (hog, cnn: only one of them)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--min-face", type=float, default=40.0, metavar="PX", help="smallest face looked for: its longer side (40)"
+    )
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument(
+        "--boxes", type=Path, metavar="FILE",
+        help="analyse these faces instead of looking for some: CSV with the columns input, face_x, face_y, face_width, "
+        "face_height (as in mien's own tables)",
+    )  # fmt: skip
+    given.add_argument("--whole-picture", action="store_true", help="every picture is one face: look for none")
+    parser.add_argument("--network", metavar="NAME", help="resnet or vgg; without it the models' default")
     parser.add_argument("--models", type=Path, metavar="DIR", help="a folder of models made by  mien export")
     parser.add_argument(
         "--coverage", type=float, metavar="P", help="also list emotions that hold the right one, e.g. 0.9"
     )
     parser.add_argument(
-        "--min-authenticity", type=float, default=0.0, metavar="P", help="give no answer that is less sure than this"
+        "--min-p-correct",
+        "--min-authenticity",
+        dest="min_authenticity",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="give no answer whose p_correct is below this",
     )
+    parser.add_argument("--prior", type=Prior.parse, metavar="MIX", help=PRIOR_HELP)
     form = parser.add_mutually_exclusive_group()
     for name in _FORMATS:
         form.add_argument(f"--{name}", action="store_true", help=f"print {name.upper()} instead of a table")
+    parser.add_argument(
+        "--long", action="store_true",
+        help="CSV and Parquet as a tidy table: one row a face, area and emotion instead of one a face",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write .json, .csv or .parquet, by its ending")
     parser.add_argument(
         "--save-image", type=Path, metavar="FILE",
@@ -80,13 +110,10 @@ def run(args: argparse.Namespace) -> int:
         videos = [path for path in paths if _is_video(path)]
         if videos and len(videos) < len(paths):
             raise UsageError("analyse videos in a call of their own")
-        if videos:
-            limit_memory(limits_of(args).memory)
-            return _videos(args, paths, open_analyzer)
-        if any(_is_folder(path) for path in paths):
+        if not videos and any(_is_folder(path) for path in paths):
             return _folders(args, paths)
-        limit_memory(limits_of(args).memory)
-        return _photos(args, paths)
+        with memory_limit(limits_of(args).memory):
+            return _videos(args, paths, open_analyzer) if videos else _photos(args, paths)
 
 
 def _inputs(args: argparse.Namespace) -> list[str]:
@@ -114,7 +141,7 @@ def _photos(args: argparse.Namespace, paths: list[str]) -> int:
     with _sinks(args) as sinks:
         for number, path in enumerate(paths):
             try:
-                answers = _answers(analyzer, path)
+                answers = _answers(analyzer, path, args)
             except InputError as error:
                 _complain(error)
                 codes.add(error.exit_code)
@@ -130,9 +157,15 @@ def _photos(args: argparse.Namespace, paths: list[str]) -> int:
                     _complain(error)
                     codes.add(error.exit_code)
             if not answers:
-                _complain(NoFaceError(f"{answers.input}: no face found"))
+                _complain(NoFaceError(f"{answers.input}: {_no_face(args)}"))
                 codes.add(NoFaceError.exit_code)
     return min(codes, default=0)
+
+
+def _no_face(args: argparse.Namespace) -> str:
+    if args.detector != "mesh":
+        return "no face found"
+    return f"no face found of {args.min_face:g} pixels or more (--min-face looks for smaller ones)"
 
 
 def open_analyzer(args: argparse.Namespace) -> Analyzer:
@@ -140,24 +173,26 @@ def open_analyzer(args: argparse.Namespace) -> Analyzer:
     from mien.analyze.analyzer import Analyzer
 
     return Analyzer(
-        args.models, detector=args.detector, network=args.network, area=args.area, heatmap=args.heatmap is not None,
-        coverage=args.coverage, min_authenticity=args.min_authenticity, limits=limits_of(args),
+        args.models, detector=args.detector, min_face=args.min_face, network=args.network, area=args.area,
+        heatmap=args.heatmap is not None, coverage=args.coverage, min_authenticity=args.min_authenticity,
+        limits=limits_of(args), prior=args.prior,
     )  # fmt: skip
 
 
-def _answers(analyzer: Analyzer, path: str) -> Answers:
+def _answers(analyzer: Analyzer, path: str, args: argparse.Namespace) -> Answers:
     """One photo's answers, within its time; whatever it does to mien, the others are analysed.
 
     Raises:
         InputError: it cannot be analysed.
     """
+    from mien.analyze.boxes import read_boxes
+
+    name = {"-": "standard input", str(SAMPLE): SAMPLE.name}.get(path, path)
+    picture = sys.stdin.buffer if path == "-" else path
     try:
+        boxes = None if args.boxes is None else read_boxes(args.boxes).of(name)
         with time_limit(analyzer.limits.seconds):
-            if path == "-":
-                return analyzer.analyze(sys.stdin.buffer, input="standard input")
-            if path == str(SAMPLE):
-                return analyzer.analyze(path, input=SAMPLE.name)
-            return analyzer.analyze(path)
+            return analyzer.analyze(picture, boxes=boxes, whole_picture=args.whole_picture, input=name)
     except MienError as error:
         if isinstance(error, InputError) and not isinstance(error, ImageError):
             raise InputError(f"{path}: {error}") from None
@@ -165,7 +200,7 @@ def _answers(analyzer: Analyzer, path: str) -> Answers:
     except MemoryError:
         raise InputError(f"{path}: it needs more memory than --max-memory allows") from None
     except Exception as error:
-        raise InputError(f"{path}: mien failed on it ({type(error).__name__}: {error})") from None
+        raise InputError(f"{path}: mien failed on it ({one_line(f'{type(error).__name__}: {error}')})") from None
 
 
 def _complain(error: MienError) -> None:
@@ -235,12 +270,16 @@ def _folders(args: argparse.Namespace, paths: Sequence[str]) -> int:
         models=args.models,
         network=args.network,
         detector=args.detector,
+        min_face=args.min_face,
         area=None if args.area is None else tuple(args.area),
         coverage=args.coverage,
         min_authenticity=args.min_authenticity,
+        boxes=args.boxes,
+        whole_picture=args.whole_picture,
         save_image=args.save_image,
         heatmap=args.heatmap,
         limits=limits_of(args),
+        prior=args.prior,
     )
     drawings = Drawings(args.save_image, args.heatmap)
     listing = list_photos(paths, args.recursive, drawings.folders)
@@ -293,6 +332,8 @@ def _videos(
 def _check(args: argparse.Namespace, paths: Sequence[str]) -> None:
     if args.out is not None or args.json or args.csv or args.parquet:
         table_of(args, "a video")
+    if args.boxes is not None or args.whole_picture:
+        raise UsageError("--boxes and --whole-picture are for photos")
     if args.save_image is not None or args.heatmap is not None:
         raise UsageError("--save-image and --heatmap are for photos; for a video take --annotate or --timeline")
     if len(paths) > 1 and (args.timeline is not None or args.annotate is not None):

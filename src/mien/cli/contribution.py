@@ -18,7 +18,7 @@ _FILES = {"parts": "contribution", "pairs": "interactions", "coalitions": "coali
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--models", type=Path, help="models folder (default: the shipped ones)")
-    parser.add_argument("--network", help="vgg or anyarea (default: the folder's default)")
+    parser.add_argument("--network", help="resnet or vgg (default: the folder's default)")
     parser.add_argument(
         "--table", type=Path, metavar="PREDICTIONS",
         help="measure on a PredictionTable (parquet or csv) of your own instead of showing the shipped tables",

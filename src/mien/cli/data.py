@@ -13,7 +13,7 @@ from mien.data import LAYOUTS, PUBLISHED_TABLES, SPLIT_RULES, VOTES, Dataset, In
 from mien.data.prepare import CACHE_FOLDER, PrepareConfig, prepare
 from mien.data.samples import SPLITS
 from mien.errors import DatasetError, InputError, UsageError
-from mien.face.landmarks import DETECTORS
+from mien.face.detect import DETECTORS
 from mien.face.spec import STUDY_SPECS
 from mien.types import EMOTIONS, Emotion
 
@@ -55,7 +55,7 @@ def _add_prepare(actions: Any, common: argparse.ArgumentParser) -> None:
         help=f"crops to write, of {','.join(STUDY_SPECS)} (default: all; 'none' cuts them when they are needed)",
     )  # fmt: skip
     parser.add_argument(
-        "--detector", choices=DETECTORS, default="auto", help="default: HOG, then CNN where it finds none"
+        "--detector", choices=DETECTORS, default="mesh", help="mesh (default), or dlib, as in the published study"
     )
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only N faces, spread evenly, for a trial")
     parser.add_argument(
@@ -74,7 +74,7 @@ def _add_show(actions: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", type=int, default=6, help="how many faces (default 6)")
     parser.add_argument("--seed", type=int, default=0, help="which faces: another seed draws others")
     parser.add_argument("--spec", choices=STUDY_SPECS, default="published", help="how the crops are cut")
-    parser.add_argument("--detector", choices=DETECTORS, default="auto")
+    parser.add_argument("--detector", choices=DETECTORS, default="mesh")
 
 
 def run(args: argparse.Namespace) -> int:

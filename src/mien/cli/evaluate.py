@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--data", metavar="NAME:ROOT", help="data set in its official layout, e.g. ferplus:~/ferplus")
     source.add_argument("--cache", type=Path, help="a prepared data set (mien data prepare)")
     parser.add_argument("--models", type=Path, help="models folder (default: the shipped ones)")
-    parser.add_argument("--network", help="vgg or anyarea (default: the folder's default)")
+    parser.add_argument("--network", help="resnet or vgg (default: the folder's default)")
     parser.add_argument("--split", choices=SPLITS, default="test")
     parser.add_argument("--no-visualisation", action="store_true", help="leave the visualisation network out")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -38,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--disturbances", type=Path, metavar="FILE.csv",
         help="instead: resize, blur, compress, turn and dim the pictures; write accuracy and steadiness",
     )  # fmt: skip
+    parser.add_argument(
+        "--subset", action="append", metavar="NAME:LIST",
+        help="instead: answer the pictures of a published list (csv: image,label) end to end; needs --data",
+    )  # fmt: skip
+    parser.add_argument("--table", type=Path, metavar="FILE.csv", help="with --subset: also write one row a picture")
     parser.add_argument("--faces", type=int, default=0, help="with --disturbances: at most so many faces (0: all)")
     parser.add_argument(
         "--record", action="store_true",
@@ -50,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     """Predict, measure, print."""
     if args.disturbances:
         return _disturbances(args)
+    if args.subset:
+        return _subsets(args)
     cache = FaceCache.open(args.cache) if args.cache else _prepared(args.data)
     models = Models(args.models, args.network)
     table = predict(cache, models, args.split, models.areas, lambda text: print(text, file=sys.stderr), "any")
@@ -73,6 +81,46 @@ def run(args: argparse.Namespace) -> int:
         args.out.write_text(text + "\n")
     print(text if args.json else _table(result))
     return 0
+
+
+def _subsets(args: argparse.Namespace) -> int:
+    if not args.data:
+        raise UsageError("--subset needs the pictures themselves: give --data NAME:ROOT, not --cache")
+    from mien.data import read
+    from mien.face.detect import detect
+    from mien.measure.subsets import end_to_end, measured_subset, named_subsets, samples_of
+    from mien.trust.answer import AnswerPath, Judge
+
+    name, _, root = args.data.partition(":")
+    subsets = named_subsets(args.subset)
+    samples = samples_of(read(name, root).samples, subsets)
+    models = Models(args.models, args.network)
+    path = AnswerPath.of(models, Fusion.load(models.folder, models.network))
+    judge = Judge(Calibration.load(models.folder, models.network))
+    table = end_to_end(samples, path, judge, detect, lambda text: print(text, file=sys.stderr))
+    measured = {name: measured_subset(table, labels) for name, labels in subsets.items()}
+    result = {
+        "command": "mien " + " ".join(sys.argv[1:]), "network": models.network,
+        "models": models.entry(models.areas[-1]).sha256[:12], "subsets": measured,
+    }  # fmt: skip
+    if args.table:
+        table.round(5).to_csv(args.table, index=False)
+    text = json.dumps(result, indent=1)
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(text + "\n")
+    print(text if args.json else _subset_table(measured))
+    return 0
+
+
+def _subset_table(subsets: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = [f"{'list':<14}{'n':>6}{'found':>8}{'accuracy':>10}{'95% interval':>18}{'macro':>8}{'said':>8}{'true':>8}"]
+    for name, row in subsets.items():
+        value = row["accuracy"]
+        interval = f"{value['low']:.2%} - {value['high']:.2%}"
+        lines.append(f"{name:<14}{row['n']:>6}{row['found']:>8.1%}{value['value']:>10.2%}{interval:>18}"
+                     f"{row['macro_recall']:>8.1%}{row['said']:>8.1%}{row['true']:>8.1%}")  # fmt: skip
+    return "\n".join(lines)
 
 
 def _disturbances(args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mien.cli.train import command_of
+from mien.cli.train import add_view_options, command_of, view_data_of
 from mien.errors import MissingExtraError, UsageError
 
 STUDY_COMMAND = "mien study --cache CACHE --preset cpu --out OUT"
@@ -18,6 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, required=True, help="the prepared data set they were trained on")
     parser.add_argument("--out", type=Path, required=True, help="the models folder; what it already holds stays")
     parser.add_argument("--precision", choices=("int8", "fp16", "fp32"), default="int8", help="of the area networks")
+    add_view_options(parser)
+    parser.add_argument(
+        "--looked-at", type=Path, metavar="CSV",
+        help="of the one network: validation faces looked at by eye, which choose the thresholds of what is hidden",
+    )  # fmt: skip
+    parser.add_argument("--looked-at-again", type=Path, metavar="CSV", help="the same faces, looked at a second time")
     parser.add_argument("--no-flip", action="store_true", help="do not average with the mirror image")
     parser.add_argument(
         "--strength", type=float, default=0.0, metavar="S",
@@ -37,10 +43,37 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 <= args.strength <= 1:
         raise UsageError(f"--strength is from 0 to 1, got {args.strength}")
+    if all(folder.name.startswith("resnet-") for folder in args.runs):
+        return _export_resnet(args)
     config = ReleaseConfig(args.precision, not args.no_flip, args.strength)
     trainings = [load(folder) for folder in args.runs]
     studied = {config.name for config in cpu_configs()}
     commands = {t.name: STUDY_COMMAND if t.folder.name in studied else command_of(t) for t in trainings}
     manifest = release(FaceCache.open(args.cache), trainings, args.out, config, commands=commands)
     print(f"{args.out}: default network {manifest['default']}")
+    return 0
+
+
+def _export_resnet(args: argparse.Namespace) -> int:
+    from mien.data.covered import read_covered
+    from mien.train.resnet_export import export_resnet
+    from mien.train.resnet_run import load_resnet
+
+    args.data = None
+    looked = [{} if path is None else read_covered(path) for path in (args.looked_at, args.looked_at_again)]
+    for folder in args.runs:
+        trained = load_resnet(folder)
+        config = trained.config
+        command = (
+            f"mien train --network resnet --cache CACHE --epochs {config.epochs} --side {config.side} "
+            f"--seed {config.seed} --rate {config.rate:g} --seen {config.seen} --balance {config.balance:g} "
+            f"--hidden-weight {config.hidden_weight:g} --shares {config.views.area:g},{config.views.blanked:g},"
+            f"{config.views.drawn:g},{config.views.real:g} --covered {config.covered} --photos MASKS"
+            + (f" --start-from {config.start_from}" if config.start_from else "")
+            + (f" --teacher {' '.join(config.teachers)}" if config.teachers else "")
+        )
+        export_resnet(
+            trained, view_data_of(args), args.out, args.precision, not args.no_flip, command, looked[0], looked[1]
+        )
+    print(f"{args.out}: default network resnet")
     return 0

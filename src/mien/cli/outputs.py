@@ -8,7 +8,7 @@ import importlib.util
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -46,11 +46,11 @@ def _sinks(args: argparse.Namespace) -> Iterator[list[Sink]]:
     with ExitStack() as stack:
         sinks: list[Sink] = []
         if asked is not None:
-            sinks.append(_sink(asked, sys.stdout))
+            sinks.append(_sink(asked, sys.stdout, args.long))
         elif not args.quiet:
             sinks.append(_Text())
         if out is not None:
-            sinks.append(_sink(out, stack.enter_context(_opened(args.out, out))))
+            sinks.append(_sink(out, stack.enter_context(_opened(args.out, out)), args.long, args.out.expanduser()))
         for sink in sinks:
             stack.callback(sink.close)
         yield sinks
@@ -65,16 +65,16 @@ def _opened(path: Path, form: str) -> IO[Any]:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def _sink(form: str, stream: IO[Any]) -> Sink:
+def _sink(form: str, stream: IO[Any], long: bool, path: Path | None = None) -> Sink:
     if form == "json":
         return _Json(stream)
     if form == "csv":
-        return _Csv(stream)
+        return _Csv(stream, long, path)
     if stream.isatty():
         raise UsageError(
             "--parquet prints bytes: send them to a file, as in  mien analyze photo.jpg --out answers.parquet"
         )
-    return _Parquet(getattr(stream, "buffer", stream))
+    return _Parquet(getattr(stream, "buffer", stream), long)
 
 
 class _Text:
@@ -119,21 +119,24 @@ class _Json:
 class _Csv:
     """One row a face; header first."""
 
-    def __init__(self, stream: IO[str]) -> None:
-        from mien.analyze.table import COLUMNS
+    def __init__(self, stream: IO[str], long: bool, path: Path | None) -> None:
+        from mien.analyze.table import COLUMNS, LONG_COLUMNS
 
-        self._writer = csv.DictWriter(stream, list(COLUMNS), lineterminator="\n")
+        self._writer = csv.DictWriter(stream, list(LONG_COLUMNS if long else COLUMNS), lineterminator="\n")
         self._writer.writeheader()
-        self._stream = stream
+        self._stream, self._long, self._path = stream, long, path
 
     def add(self, answers: Answers) -> None:
+        if self._path is not None:
+            _write_meta(self._path, answers)
+            self._path = None
         self._rows(answers.to_rows())
 
     def failed(self, path: str, message: str) -> None:
         self._rows([_unreadable(path, message)])
 
-    def _rows(self, rows: Iterable[dict[str, Any]]) -> None:
-        for row in rows:
+    def _rows(self, rows: Sequence[dict[str, Any]]) -> None:
+        for row in _long(rows) if self._long else rows:
             self._writer.writerow({name: "" if _is_missing(value) else value for name, value in row.items()})
         self._stream.flush()
 
@@ -144,10 +147,12 @@ class _Csv:
 class _Parquet:
     """One row a face, written at the end."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream, self._rows = stream, list[dict[str, Any]]()
+    def __init__(self, stream: IO[bytes], long: bool) -> None:
+        self._stream, self._rows, self._long = stream, list[dict[str, Any]](), long
+        self._made_by: Mapping[str, Any] = {}
 
     def add(self, answers: Answers) -> None:
+        self._made_by = self._made_by or answers.provenance
         self._rows += answers.to_rows()
 
     def failed(self, path: str, message: str) -> None:
@@ -156,12 +161,37 @@ class _Parquet:
     def close(self) -> None:
         import io
 
-        from mien.analyze.table import table_of
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
+        from mien.analyze.table import long_table, table_of
+
+        frame = table_of(self._rows)
+        table = pa.Table.from_pandas(long_table(frame) if self._long else frame, preserve_index=False)
+        made_by = {b"mien": json.dumps(dict(self._made_by)).encode()}
         buffer = io.BytesIO()
-        table_of(self._rows).to_parquet(buffer, index=False)
+        pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **made_by}), buffer)
         self._stream.write(buffer.getvalue())
         self._stream.flush()
+
+
+def _write_meta(table: Path, answers: Answers) -> None:
+    """What made a CSV, beside it."""
+    from mien.jobs.files import replace_file
+    from mien.jobs.journal import meta_path
+
+    text = json.dumps(dict(answers.provenance), indent=1) + "\n"
+    try:
+        replace_file(meta_path(table), lambda file: file.write(text.encode()))
+    except OSError as error:
+        raise InputError(f"{meta_path(table)}: cannot be written ({error.strerror})") from None
+
+
+def _long(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    from mien.analyze.table import long_table, table_of
+
+    table = long_table(table_of(rows)).astype(object)
+    return [{str(k): v for k, v in row.items()} for row in table.where(table.notna(), None).to_dict("records")]
 
 
 def _unreadable(path: str, message: str) -> dict[str, Any]:
@@ -178,6 +208,8 @@ def table_of(args: argparse.Namespace, what: str) -> Path:
     Raises:
         UsageError: nothing was named, or another form of output was asked for.
     """
+    if args.long:
+        raise UsageError(f"--long is for photos; of {what}'s table  mien.analyze.table.long_table  makes a tidy one")
     for name in ("json", "csv", "parquet"):
         if getattr(args, name):
             raise UsageError(f"--{name} prints; for {what} write a file, as in  --out results.csv")

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-name", action="append", default=[], metavar="NAME", help="a further host name it may be called by"
     )
     parser.add_argument("--models", type=Path, metavar="DIR", help="a folder of models made by  mien export")
-    parser.add_argument("--network", metavar="NAME", help="vgg or anyarea; without it the models' default")
+    parser.add_argument("--network", metavar="NAME", help="resnet or vgg; without it the models' default")
     parser.add_argument("--report", type=Path, metavar="FILE", help="a study's report.html, shown at /report")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     aliases = {"--max-file": "--max-upload", "--max-seconds": "--analysis-seconds"}

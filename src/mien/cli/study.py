@@ -91,12 +91,12 @@ def _source(data: str, args: argparse.Namespace) -> FaceCache | Dataset:
     from mien.data.prepare import PrepareConfig, folder_of, prepared
 
     if not args.dry_run:
-        return prepared(data, args.caches, args.quiet)
+        return prepared(data, args.caches, args.quiet, "dlib")
     name, colon, root = data.partition(":")
     if not (name and colon and root):
         raise UsageError(f"a data set is given as NAME:ROOT, such as ferplus:~/data/ferplus; got {data!r}")
     dataset = read(name, root)
-    folder = folder_of(dataset, args.caches, PrepareConfig(specs=(), quiet=True))
+    folder = folder_of(dataset, args.caches, PrepareConfig("dlib", specs=(), quiet=True))
     return FaceCache.open(folder) if folder.is_dir() else dataset
 
 

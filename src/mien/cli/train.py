@@ -14,10 +14,11 @@ from mien.face.spec import TRAINING_SPECS
 from mien.jobs.files import cache_folder
 from mien.train.augment import AUGMENTATIONS
 from mien.train.config import NETWORKS
-from mien.types import AREAS, Area
+from mien.types import AREAS, Area, Face
 
 if TYPE_CHECKING:
     from mien.train.config import TrainConfig
+    from mien.train.resnet_run import ViewData
     from mien.train.runs import Trained
 
 RUNS = cache_folder("runs")
@@ -40,8 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--area", choices=[a.value for a in AREAS], default="whole_face", help="what it sees (default: whole_face)"
     )
     parser.add_argument(
-        "--network", choices=NETWORKS, default="vgg",
-        help="vgg (Fig. 1, the default), densenet (Fig. 2, gives heatmaps) or anyarea (one network for all areas)",
+        "--network", choices=(*NETWORKS, "resnet"), default="vgg",
+        help="vgg (Fig. 1, the default), densenet (Fig. 2, gives heatmaps), anyarea (one VGG for all areas) or resnet "
+        "(the one network for everything that is visible; see its own options below)",
     )  # fmt: skip
     parser.add_argument(
         "--protocol", choices=("default", "paper"), default="default",
@@ -67,6 +69,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, default=RUNS, metavar="DIR", help=f"folder of runs ({RUNS})")
     parser.add_argument("--onnx", type=Path, metavar="FILE", help="also write the network as ONNX, in fp32")
     parser.add_argument("--quiet", action="store_true", help="no line an epoch")
+    one = parser.add_argument_group("with --network resnet")
+    add_view_options(one)
+    one.add_argument("--epochs", type=int, default=22, help="over the training faces (22)")
+    one.add_argument("--side", type=int, default=112, help="of an aligned face in pixels (112)")
+    one.add_argument("--seen", type=int, default=16, help="faces a step of which it is known what is hidden (16)")
+    one.add_argument("--balance", type=float, default=0.0, help="draw rare emotions oftener, 0 to 1 (0)")
+    one.add_argument("--hidden-weight", type=float, default=0.5, help="of the hidden pieces' loss (0.5)")
+    one.add_argument("--shares", metavar="A,B,D,R", help="shares of one area, blanked, drawn, real (.22,.06,.12,.12)")
+    one.add_argument("--workers", type=int, default=1, help="processes that make views (1)")
+
+
+def add_view_options(parser: argparse._ActionsContainer) -> None:
+    """Where real covers come from."""
+    parser.add_argument(
+        "--covered", type=Path, metavar="CSV", help="training faces looked at by eye (docs/training.md)"
+    )
+    parser.add_argument(
+        "--photos", type=Path, metavar="DIR", help="photos of people, in its folders with_mask and without_mask"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
         from mien.train.loop import train
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "train", "mien train") from error
+    if args.network == "resnet":
+        return _run_resnet(args)
     config, cache = config_of(args), _cache(args)
     if args.teacher:
         config = replace(config, teacher=_teacher(args, config, cache).name)
@@ -86,6 +109,42 @@ def run(args: argparse.Namespace) -> int:
         args.onnx.parent.mkdir(parents=True, exist_ok=True)
         to_onnx(trained.network, args.onnx)
     return 0
+
+
+def _run_resnet(args: argparse.Namespace) -> int:
+    from mien.train.resnet_run import ResNetConfig, train_resnet
+    from mien.train.views import ViewConfig
+
+    shares = (0.22, 0.06, 0.12, 0.12)
+    if args.shares is not None:
+        try:
+            one_area, blanked, drawn, real = (float(share) for share in args.shares.split(","))
+            shares = (one_area, blanked, drawn, real)
+        except ValueError:
+            raise UsageError(f"--shares is four numbers such as .22,.06,.12,.12; got {args.shares!r}") from None
+    config = ResNetConfig(
+        epochs=args.epochs, side=args.side, seed=args.seed, batch=args.batch or 128, seen=args.seen,
+        rate=args.rate or 1e-3, hidden_weight=args.hidden_weight, balance=args.balance,
+        views=ViewConfig(*shares), teachers=tuple(args.teacher), start_from=args.start_from or "",
+        covered="" if args.covered is None else args.covered.name, photos="" if args.photos is None else "masks",
+    )  # fmt: skip
+    report = _silent if args.quiet else _report
+    trained = train_resnet(view_data_of(args), config, args.runs, report, args.workers)
+    print("" if trained is None else trained.folder)
+    return 0
+
+
+def view_data_of(args: argparse.Namespace) -> ViewData:
+    """What training views are made from, as the options say."""
+    from mien.face import images
+    from mien.face.detect import detect
+    from mien.train.covers import view_data
+
+    def largest(path: Path) -> Face | None:
+        faces = detect(images.to_gray(images.load(path)))
+        return faces[0] if faces else None
+
+    return view_data(_cache(args), args.covered, args.photos, largest)
 
 
 def config_of(args: argparse.Namespace) -> TrainConfig:

@@ -18,7 +18,7 @@ from mien.types import AREAS, EMOTIONS, Area, Emotion, Interval
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--models", type=Path, help="models folder (default: the shipped ones)")
-    parser.add_argument("--network", help="vgg or anyarea (default: the folder's default)")
+    parser.add_argument("--network", help="resnet or vgg (default: the folder's default)")
     parser.add_argument("--area", choices=[a.value for a in AREAS], help="only this area, in words")
     parser.add_argument("--emotion", choices=[e.value for e in EMOTIONS], help="only this emotion, in words")
     parser.add_argument("--fused", action="store_true", help="of the answers fused from all areas that are visible")

@@ -5,9 +5,11 @@ A cache is a folder::
     settings.json     what made it: data set, hash of the data, detector, face size; its hash is in the folder's name
     index.parquet     one row a face, in order: id, dataset, split, label, majority, published, votes_<emotion> (8),
                       source (relative to the data set's root), picture (hash of its content), detector, score,
+                      presence, pose_yaw pose_pitch pose_roll (degrees; missing where dlib found the face),
                       box_x0 box_y0 box_x1 box_y1 (pixels of the face's picture), face_size (pixels, there too)
     frames.npy        uint8 [N, 96, 96], the faces as areas.Frame
     landmarks.npy     float32 [N, 68, 2], in pixels of the frame
+    meshes.npy        float16 [N, 468, 3], in pixels of the frame; absent where dlib found the faces
     extents.npy       float32 [N, 4], in pixels of the frame
     crops/KEY.npy     uint8 [N, 7, 64, 64], one file a CropSpec (KEY is CropSpec.key); axis 1 in the order of AREAS
 """
@@ -25,7 +27,8 @@ import pandas as pd
 
 from mien.data.samples import Split
 from mien.errors import DatasetError
-from mien.face.crops import Frame, cut
+from mien.face.aligned import area_view
+from mien.face.crops import Frame
 from mien.face.spec import CropSpec
 from mien.types import EMOTIONS, Area, Float32, UInt8
 
@@ -128,4 +131,4 @@ def crops_of(cache: FaceCache, rows: npt.NDArray[np.int64], area: Area, spec: Cr
     """uint8 [len(rows), size, size], cut from the cache's frames (about 20 microseconds a crop)."""
     if not len(rows):
         return np.zeros((0, spec.size, spec.size), np.uint8)
-    return np.stack([cut(cache.frame(int(row)), area, spec) for row in rows])
+    return np.stack([area_view(cache.frame(int(row)), area, spec) for row in rows])

@@ -11,17 +11,23 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from mien.assets import SAMPLE
 from mien.data.pictures import crop, picture
 from mien.data.store import Source, pixel_table
 from mien.errors import ImageError
 from mien.face.crops import FRAME_SIDE, frame_of
-from mien.face.landmarks import DetectorChoice, detect_one
+from mien.face.detect import DetectorChoice, detect_each, detect_one
 from mien.jobs.files import replace_file
-from mien.types import DetectorName, Float32, Float64, UInt8
+from mien.types import DetectorName, Face, Float32, Float64, UInt8
 
-DETECTOR_CODES: tuple[DetectorName, ...] = ("hog", "cnn", "frame")
+Float16 = npt.NDArray[np.float16]
+
+DETECTOR_CODES: tuple[DetectorName, ...] = ("hog", "cnn", "frame", "mesh")
+
+BATCH = 16
+"""Faces that go through the networks together."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,9 @@ class Chunk:
         sizes: float32 [n], ``Face.size`` in pixels of the face's picture.
         scores: float32 [n], the detector's score.
         detectors: uint8 [n], positions in ``DETECTOR_CODES``.
+        meshes: float16 [n, 468, 3], the face mesh in pixels of the frame; [n, 0, 3] where dlib found the faces.
+        presences: float32 [n], ``Face.presence``; NaN where there is no mesh.
+        poses: float32 [n, 3], yaw, pitch and roll in degrees; NaN where there is no mesh.
         seconds: float64 [n], time for each face (reading, detecting, framing) by the clock on the wall.
         cpu_seconds: float64 [n], time of the processor for it; what the wall would show if nothing else ran.
     """
@@ -64,16 +73,21 @@ class Chunk:
     sizes: Float32
     scores: Float32
     detectors: UInt8
+    meshes: Float16
+    presences: Float32
+    poses: Float32
     seconds: Float64
     cpu_seconds: Float64
 
     @classmethod
-    def empty(cls, n: int) -> Chunk:
-        """Room for n faces."""
+    def empty(cls, n: int, points: int = 0) -> Chunk:
+        """Room for n faces, with meshes of so many points."""
         return cls(
             np.zeros((n, FRAME_SIDE, FRAME_SIDE), np.uint8), np.zeros((n, 68, 2), np.float32),
             np.zeros((n, 4), np.float32), np.zeros((n, 4), np.float32), np.zeros(n, np.float32),
-            np.zeros(n, np.float32), np.zeros(n, np.uint8), np.zeros(n, np.float64), np.zeros(n, np.float64),
+            np.zeros(n, np.float32), np.zeros(n, np.uint8), np.zeros((n, points, 3), np.float16),
+            np.full(n, np.nan, np.float32), np.full((n, 3), np.nan, np.float32),
+            np.zeros(n, np.float64), np.zeros(n, np.float64),
         )  # fmt: skip
 
     def save(self, path: Path) -> None:
@@ -98,29 +112,49 @@ def find_faces(task: ChunkTask) -> Chunk:
     Raises:
         ImageError: a picture is missing or broken; the message names it.
     """
-    chunk = Chunk.empty(len(task.sources))
+    chunk = Chunk.empty(len(task.sources), 468 if task.detector == "mesh" else 0)
+    batch = BATCH if task.detector == "mesh" else 1
     last: tuple[Source, UInt8] | None = None
-    for i, (source, box) in enumerate(zip(task.sources, task.boxes, strict=True)):
+    for first, stop in pieces(len(task.sources), batch):
         start, cpu_start = time.perf_counter(), time.process_time()
-        try:
-            if last is None or last[0] != source:  # the faces of one photo follow each other
-                last = (source, picture(source))
-            gray = crop(last[1], box)
-        except ImageError as error:
-            raise ImageError(f"{source}: {error}") from None
-        face = detect_one(gray, task.detector)
-        frame = frame_of(gray, face.landmarks, task.face_size)
-        chunk.frames[i], chunk.landmarks[i], chunk.extents[i] = frame.pixels, frame.landmarks, frame.extent
-        chunk.boxes[i], chunk.sizes[i], chunk.scores[i] = face.box, face.size, face.score
-        chunk.detectors[i] = DETECTOR_CODES.index(face.detector)
-        chunk.seconds[i], chunk.cpu_seconds[i] = time.perf_counter() - start, time.process_time() - cpu_start
+        pictures = []
+        for source, box in zip(task.sources[first:stop], task.boxes[first:stop], strict=True):
+            try:
+                if last is None or last[0] != source:  # the faces of one photo follow each other
+                    last = (source, picture(source))
+                pictures.append(crop(last[1], box))
+            except ImageError as error:
+                raise ImageError(f"{source}: {error}") from None
+        for i, (gray, face) in enumerate(zip(pictures, detect_each(pictures, task.detector), strict=True), first):
+            _enter(chunk, i, gray, face, task.face_size)
+        chunk.seconds[first:stop] = (time.perf_counter() - start) / (stop - first)
+        chunk.cpu_seconds[first:stop] = (time.process_time() - cpu_start) / (stop - first)
     return chunk
 
 
-def probe(face_size: float) -> str:
+def _enter(chunk: Chunk, i: int, gray: UInt8, face: Face, face_size: float) -> None:
+    frame = frame_of(gray, face.landmarks, face_size)
+    chunk.frames[i], chunk.landmarks[i], chunk.extents[i] = frame.pixels, frame.landmarks, frame.extent
+    chunk.boxes[i], chunk.sizes[i], chunk.scores[i] = face.box, face.size, face.score
+    chunk.detectors[i] = DETECTOR_CODES.index(face.detector)
+    if face.mesh is not None and face.pose is not None:
+        chunk.meshes[i] = _in_frame(face.mesh, face.landmarks, frame.landmarks)
+        chunk.presences[i] = face.presence
+        chunk.poses[i] = face.pose.yaw, face.pose.pitch, face.pose.roll
+
+
+def _in_frame(mesh: Float32, there: Float32, here: Float32) -> Float32:
+    """A mesh taken along from landmarks in a picture to the same landmarks in a frame: shifted and scaled."""
+    scale = np.ptp(here, axis=0) / np.maximum(np.ptp(there, axis=0), 1e-6)
+    flat = (mesh[:, :2] - there.min(axis=0)) * scale + here.min(axis=0)
+    return np.column_stack([flat, mesh[:, 2] * scale.mean()]).astype(np.float32)
+
+
+def probe(face_size: float, detector: DetectorChoice) -> str:
     """A hash of what is found in the bundled photo: it changes when the code, a library or a model file does."""
     gray = crop(picture(SAMPLE), np.array([110, 10, 340, 260], np.float32))
-    face = detect_one(cv2.resize(gray, (48, 48), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False), "hog")
+    small = cv2.resize(gray, (48, 48), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    face = detect_one(small, "mesh" if detector == "mesh" else "hog")
     frame = frame_of(gray, face.landmarks * 5, face_size)
     arrays = (face.box, face.landmarks, frame.pixels, frame.landmarks, frame.extent)
     return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:12]

@@ -28,16 +28,15 @@ from mien.data.find import DETECTOR_CODES, Chunk, ChunkTask, find_faces, pieces,
 from mien.data.store import csv_row
 from mien.data.summary import Preparation, contents, speed_of, wall_clock
 from mien.errors import DatasetError, ImageError, InputError, InterruptedWork, MissingExtraError, UsageError
-from mien.face import landmarks as detection
 from mien.face.crops import FRAME_SIDE, Frame, cut
-from mien.face.landmarks import DetectorChoice
+from mien.face.detect import ONE_FACE, DetectorChoice, check_detector
 from mien.face.spec import STUDY_SPECS, CropSpec
 from mien.jobs.files import cache_folder, hash_of, new_array, only_one, replace_file, sync_folder
 from mien.jobs.progress import Progress
 from mien.jobs.workers import Lost, Map, worker_map
 from mien.types import AREAS, Float64, UInt8
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same settings would give other bytes."""
 
 CHUNK = 64
@@ -51,7 +50,7 @@ class PrepareConfig:
     """How to prepare a data set.
 
     Attributes:
-        detector: ``auto`` (HOG, then CNN where HOG finds none), ``hog`` or ``cnn``.
+        detector: ``mesh`` (BlazeFace and the face mesh), or ``dlib`` (HOG, then CNN), as published.
         specs: names out of STUDY_SPECS; the crops to write.
         workers: processes; 0 is one a core.
         limit: only so many faces, spread evenly, for a trial; 0 is all.
@@ -59,7 +58,7 @@ class PrepareConfig:
         quiet: no progress line.
     """
 
-    detector: DetectorChoice = "auto"
+    detector: DetectorChoice = "mesh"
     specs: tuple[str, ...] = tuple(STUDY_SPECS)
     workers: int = 0
     limit: int = 0
@@ -70,8 +69,7 @@ class PrepareConfig:
         unknown = [name for name in self.specs if name not in STUDY_SPECS]
         if unknown:
             raise UsageError(f"unknown crop spec {unknown[0]!r}: choose from {', '.join(STUDY_SPECS)}")
-        if self.detector not in detection.DETECTORS:
-            raise UsageError(f"the detector is one of {', '.join(detection.DETECTORS)}, got {self.detector!r}")
+        check_detector(self.detector)
         if self.workers < 0 or self.limit < 0:
             raise UsageError("workers and limit are at least 0")
 
@@ -81,7 +79,9 @@ class PrepareConfig:
         return self.workers or os.cpu_count() or 1
 
 
-def prepared(data: str, out: Path | str = CACHE_FOLDER, quiet: bool = False) -> FaceCache:
+def prepared(
+    data: str, out: Path | str = CACHE_FOLDER, quiet: bool = False, detector: DetectorChoice = "mesh"
+) -> FaceCache:
     """The cache of ``NAME:ROOT``, such as ``ferplus:~/data/ferplus.zip``; prepared now where it is not there yet.
 
     Crops are cut from its frames when they are needed.
@@ -93,7 +93,7 @@ def prepared(data: str, out: Path | str = CACHE_FOLDER, quiet: bool = False) -> 
     name, colon, root = data.partition(":")
     if not (name and colon and root):
         raise UsageError(f"a data set is given as NAME:ROOT, such as ferplus:~/data/ferplus; got {data!r}")
-    return prepare(read(name, root), out, PrepareConfig(specs=(), quiet=quiet)).cache
+    return prepare(read(name, root), out, PrepareConfig(detector, specs=(), quiet=quiet)).cache
 
 
 def prepare(dataset: Dataset, out: Path | str, config: PrepareConfig = PrepareConfig()) -> Preparation:
@@ -203,7 +203,9 @@ FACE_SIZE = STUDY_SPECS["published"].face_size
 """Every study spec has the same, so one set of frames serves all."""
 
 
-def _settings(dataset: Dataset, chosen: Sequence[int], digests: Sequence[str], detector: str) -> dict[str, Any]:
+def _settings(
+    dataset: Dataset, chosen: Sequence[int], digests: Sequence[str], detector: DetectorChoice
+) -> dict[str, Any]:
     """Everything that decides a byte of the cache; written into it, and its hash is the cache's name."""
     faces = []
     for i, digest in zip(chosen, digests, strict=True):
@@ -220,12 +222,19 @@ def _settings(dataset: Dataset, chosen: Sequence[int], digests: Sequence[str], d
         "faces": len(faces),
         "data": hash_of(faces),
         "detector": detector,
-        "attempts": [list(attempt) for attempt in detection._ATTEMPTS],
-        "detection_side": detection.CROP_SIDE,
+        "attempts": _attempts(detector),
         "frame_side": FRAME_SIDE,
         "face_size": FACE_SIZE,
-        "probe": probe(FACE_SIZE),
+        "probe": probe(FACE_SIZE, detector),
     }
+
+
+def _attempts(detector: DetectorChoice) -> list[Any]:
+    if detector == "mesh":
+        return [[look.kind, look.margin, look.turns, look.least] for look in ONE_FACE]
+    from mien.face import dlib_faces
+
+    return [dlib_faces.CROP_SIDE, *(list(attempt) for attempt in dlib_faces._ATTEMPTS)]
 
 
 def _run(job: _Job) -> Preparation:
@@ -252,7 +261,7 @@ def _run(job: _Job) -> Preparation:
     report = {"dataset": job.dataset.name, "layout": job.dataset.layout} | contents(job.folder)
     report |= {"crops": [spec.key for spec in job.specs], "skipped": list(job.skipped), "settings": job.settings}
     if times is not None:
-        speed = speed_of(*times, job.config.processes, job.config.detector == "auto")
+        speed = speed_of(*times, job.config.processes, job.config.detector in ("mesh", "dlib"))
         report["speed"] = speed | wall_clock(len(job.chosen), before, seconds, load)
     return Preparation(job.folder, report)
 
@@ -319,16 +328,27 @@ def _assemble(job: _Job) -> None:
             frames[start:stop] = chunk.frames
             landmarks[start:stop] = chunk.landmarks
             extents[start:stop] = chunk.extents
+    _assemble_meshes(job, n)
     table = _index(job)
     replace_file(job.work / "index.parquet", lambda file: table.to_parquet(file, index=False, compression="zstd"))
     text = json.dumps(job.settings, indent=1, sort_keys=True) + "\n"
     replace_file(job.work / "settings.json", lambda file: file.write(text.encode()))
 
 
+def _assemble_meshes(job: _Job, n: int) -> None:
+    if job.config.detector != "mesh":
+        return
+    with new_array(job.work / "meshes.npy", (n, 468, 3), np.float16) as meshes:
+        for (start, stop), chunk in zip(pieces(n, CHUNK), _chunks(job), strict=True):
+            meshes[start:stop] = chunk.meshes
+
+
 def _index(job: _Job) -> pd.DataFrame:
-    boxes, sizes, scores, detectors = (
+    boxes, sizes, scores, detectors, presences, poses = (
         np.concatenate(arrays)
-        for arrays in zip(*((c.boxes, c.sizes, c.scores, c.detectors) for c in _chunks(job)), strict=True)
+        for arrays in zip(
+            *((c.boxes, c.sizes, c.scores, c.detectors, c.presences, c.poses) for c in _chunks(job)), strict=True
+        )
     )
     samples = [job.dataset.samples[i] for i in job.chosen]
     columns: dict[str, Any] = {
@@ -345,6 +365,8 @@ def _index(job: _Job) -> pd.DataFrame:
     columns["picture"] = list(job.digests)
     columns["detector"] = [DETECTOR_CODES[code] for code in detectors]
     columns["score"] = scores
+    columns["presence"] = presences
+    columns |= {f"pose_{name}": poses[:, i] for i, name in enumerate(("yaw", "pitch", "roll"))}
     columns |= {name: boxes[:, i] for i, name in enumerate(("box_x0", "box_y0", "box_x1", "box_y1"))}
     columns["face_size"] = sizes
     return pd.DataFrame(columns)

@@ -14,7 +14,7 @@ from mien.data import Dataset, load_gray
 from mien.data.samples import Split
 from mien.errors import DatasetError, InputError, MissingExtraError, UsageError
 from mien.face.crops import cut, frame_of
-from mien.face.landmarks import DetectorChoice, detect_one
+from mien.face.detect import FOUND_BY, DetectorChoice, detect_one
 from mien.face.spec import CropSpec
 from mien.types import AREAS, Emotion, Float32, UInt8
 
@@ -61,7 +61,7 @@ def draw_sheet(
     split: Split | None = None,
     n: int = 6,
     seed: int = 0,
-    detector: DetectorChoice = "auto",
+    detector: DetectorChoice = "mesh",
 ) -> Sheet:
     """Draw n faces of a data set at random, and cut them.
 
@@ -72,7 +72,7 @@ def draw_sheet(
         split: only this split; None is any.
         n: how many faces at most.
         seed: of the draw.
-        detector: see ``landmarks.detect_one``.
+        detector: see ``mien.face.detect.detect_one``.
 
     Raises:
         UsageError: n is below 1.
@@ -92,7 +92,7 @@ def draw_sheet(
         gray = load_gray(sample)
         face = detect_one(gray, detector)
         frame = frame_of(gray, face.landmarks, spec.face_size, spec.sampling)
-        found = "no detector found it" if face.detector == "frame" else f"found by {face.detector.upper()}"
+        found = "no detector found it" if face.detector == "frame" else "found by " + FOUND_BY[face.detector]
         title = f"{sample.id}\n{sample.label}, {sample.split}\n{found}\nface of {face.size:.0f} px"
         crops = np.stack([cut(frame, area, spec) for area in AREAS])
         rows.append(SheetRow(title, marked(gray, face.landmarks), crops))

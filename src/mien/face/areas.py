@@ -87,6 +87,9 @@ PIECES: dict[str, tuple[int, ...]] = {
 """Pieces of the face and their 0-based landmarks. Right and left are the person's; ``right_eye`` is the brow and eye
 of the published eyes area."""
 
+MIRRORED_PIECES = (1, 0, 2, 3)
+"""Which of PIECES each becomes in the mirror image."""
+
 PIECES_OF_PART: dict[Part, tuple[str, ...]] = {
     Part.EYES: ("right_eye", "left_eye"),
     Part.NOSE: ("nose",),

@@ -5,13 +5,13 @@ All pictures are uint8 [H, W, 3], RGB.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from mien.face.areas import PART_LANDMARKS, bounding_box
+from mien.face.areas import PART_LANDMARKS, PIECES, PIECES_OF_PART, bounding_box
 from mien.types import Area, Face, Float32, Part, UInt8
 
 HEAT_WEIGHT, IMAGE_WEIGHT = 0.4, 0.5
@@ -149,6 +149,34 @@ def annotate(image: UInt8, marks: Sequence[tuple[Face, Collection[Part]]], cards
         return canvas
     drawn = [draw_card(card) for card in cards]
     return _beside(canvas, drawn)
+
+
+def visibility_picture(image: UInt8, marks: Sequence[tuple[Face, Mapping[str, float], Collection[str]]]) -> UInt8:
+    """A photo with the outline of each piece of each face: in the part's colour where it is visible, grey and filled
+    where it is hidden, with the percentage hidden.
+
+    Args:
+        image: uint8 [H, W, 3], RGB.
+        marks: for each face its place, by piece the share hidden, and the pieces taken as hidden.
+    """
+    scale = float(np.clip(SHORTEST / max(image.shape[:2]), LONGEST / max(image.shape[:2]) / 4, 4))
+    canvas = _resized(image, max(1.0, scale))
+    grown = canvas.shape[1] / image.shape[1]
+    for face, shares, hidden in marks:
+        for piece, indices in PIECES.items():
+            points = np.round(cv2.convexHull((face.landmarks[list(indices)] + 0.5) * grown - 0.5)).astype(np.int32)
+            color = _HIDDEN if piece in hidden else PART_COLORS[_PART_OF[piece]]
+            if piece in hidden:
+                filled = canvas.copy()
+                cv2.fillConvexPoly(filled, points, color)
+                canvas = cv2.addWeighted(filled, 0.5, canvas, 0.5, 0).astype(np.uint8)
+            cv2.polylines(canvas, [points], True, color, 2, cv2.LINE_AA)
+            x, y = points[:, 0].min(axis=0)
+            _write(canvas, f"{shares[piece]:.0%}", (int(x), int(y) - 4), 0.5, color)
+    return canvas
+
+
+_PART_OF = {piece: part for part, pieces in PIECES_OF_PART.items() for piece in pieces}
 
 
 def mark_face(canvas: UInt8, face: Face, visible: Collection[Part], scale: float = 1.0, tag: str = "") -> None:

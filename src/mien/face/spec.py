@@ -17,7 +17,8 @@ class CropSpec:
     """How an area becomes a square of pixels. Its key names caches, model cards and tables.
 
     Attributes:
-        mask: ``box`` shows all of the area's bounding box, as published; ``hull`` only the convex hulls of its parts.
+        mask: ``box`` shows all of the area's bounding box, as published; ``hull`` only the convex hulls of its parts;
+            ``aligned`` is the whole face laid upright with everything but the area blanked (``mien.face.aligned``).
         eyes: ``one`` brow and eye, as published (landmarks 18-22, 37-42), or ``both`` (18-27, 37-48).
         padded: True pads the box to a square (Table 5, "with padding"); False cuts it to a square.
         size: side of the crop in pixels.
@@ -27,7 +28,7 @@ class CropSpec:
             picture: the same answer at 48 and at 128 pixels for more faces (``docs/results/models/sampling.csv``).
     """
 
-    mask: Literal["box", "hull"] = "box"
+    mask: Literal["box", "hull", "aligned"] = "box"
     eyes: Literal["one", "both"] = "one"
     padded: bool = True
     size: int = 64
@@ -35,8 +36,8 @@ class CropSpec:
     sampling: Sampling = "linear"
 
     def __post_init__(self) -> None:
-        if self.mask not in ("box", "hull") or self.eyes not in ("one", "both"):
-            raise ValueError(f"CropSpec: mask is box or hull and eyes is one or both, got {self.mask}, {self.eyes}")
+        if self.mask not in ("box", "hull", "aligned") or self.eyes not in ("one", "both"):
+            raise ValueError(f"CropSpec: no mask is called {self.mask}, or eyes is not one or both: {self.eyes}")
         if self.sampling not in ("linear", "cubic"):
             raise ValueError(f"CropSpec: sampling is linear or cubic, got {self.sampling}")
         if self.size < 8 or self.face_size < 8:
@@ -78,6 +79,9 @@ STUDY_SPECS: dict[str, CropSpec] = {
     "hull_both_eyes": CropSpec(mask="hull", eyes="both"),
 }
 """What the study compares."""
+
+ALIGNED_SPEC = CropSpec(mask="aligned", size=112, sampling="cubic")
+"""What the one network sees."""
 
 TRAINING_SPECS = STUDY_SPECS | {"cubic": CropSpec(sampling="cubic")}
 """What a network can be trained on: ``cubic`` is the published spec with cubic sampling, for shipped networks."""

@@ -86,9 +86,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def claimed(path: Path) -> Iterator[bool]:
-    """Hold ``PATH.lock`` while the block runs; gives False when another process holds it."""
+    """Hold the hidden file ``.NAME.lock`` beside a path (it stays there, empty) while the block runs; gives False when another process holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=0)
+    lock = FileLock(path.with_name(f".{path.name.lstrip('.')}.lock"), timeout=0)
     try:
         lock.acquire()
     except Timeout:

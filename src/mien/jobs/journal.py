@@ -60,6 +60,11 @@ def failures_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}.failures.csv")
 
 
+def meta_path(out: Path) -> Path:
+    """Where what made a CSV is written: ``results.csv`` -> ``results.meta.json``."""
+    return out.with_name(f"{out.stem}.meta.json")
+
+
 class Journal:
     """The finished pieces of one result. Use as a context manager; it holds the lock.
 
@@ -68,6 +73,8 @@ class Journal:
         settings: JSON-like; what must be the same for a continued run.
         columns: name and pandas dtype of every column of the result, in order.
         overwrite: replace an earlier result and forget its journal.
+        made_by: JSON-like; what made the result: in a Parquet file's metadata under ``mien``, and beside a CSV as
+            ``.meta.json``.
 
     Raises:
         UsageError: the result exists already, another process works on it, or its journal has other settings.
@@ -75,9 +82,15 @@ class Journal:
     """
 
     def __init__(
-        self, out: Path, settings: Mapping[str, Any], columns: Mapping[str, str], overwrite: bool = False
+        self,
+        out: Path,
+        settings: Mapping[str, Any],
+        columns: Mapping[str, str],
+        overwrite: bool = False,
+        made_by: Mapping[str, Any] | None = None,
     ) -> None:
         self.out = out
+        self.made_by = dict(made_by or {})
         self.columns = dict(columns)
         self.format = table_format(out)
         self.folder = out.with_name(out.name + ".journal")
@@ -241,11 +254,14 @@ class Journal:
 
     def _write(self, tables: Iterable[pd.DataFrame], failures: list[list[str]]) -> None:
         with replacing(self.out) as scratch:
-            writer = (_CsvWriter if self.format == "csv" else _ParquetWriter)(scratch, self.columns)
+            csv_ = self.format == "csv"
+            writer = _CsvWriter(scratch, self.columns) if csv_ else _ParquetWriter(scratch, self.columns, self.made_by)
             with contextlib.closing(writer):
                 for rows in tables:
                     writer.write(rows)
             _write_failures(failures_path(self.out), failures)
+            if csv_ and self.made_by:
+                write_text(meta_path(self.out), json.dumps(self.made_by, indent=1) + "\n")
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -290,7 +306,7 @@ class _CsvWriter:
 
 
 class _ParquetWriter:
-    def __init__(self, path: Path, columns: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, str], made_by: Mapping[str, Any]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -301,6 +317,8 @@ class _ParquetWriter:
         metadata = pa.Table.from_pandas(
             empty, preserve_index=False
         ).schema.metadata  # so that pandas reads its own types
+        if made_by:
+            metadata = {**(metadata or {}), b"mien": json.dumps(dict(made_by)).encode()}
         self._schema = pa.schema([(name, kinds[kind]) for name, kind in self._columns.items()], metadata)
         self._from_pandas = pa.Table.from_pandas
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")

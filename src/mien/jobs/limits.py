@@ -47,12 +47,18 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def limit_memory(size: int) -> None:
+@contextmanager
+def memory_limit(size: int) -> Iterator[None]:
     """Let this process have no more than ``size`` bytes of data; beyond it, allocations fail. Where the system can."""
     try:
         import resource
 
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (size if hard < 0 else min(size, hard), hard))
+        before = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (size if before[1] < 0 else min(size, before[1]), before[1]))
     except (ImportError, ValueError, OSError):
+        yield
         return
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)

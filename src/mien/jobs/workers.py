@@ -1,7 +1,8 @@
 """Tasks over processes that may die, hang or grow without harm: each has a limit of time and of memory.
 
 A crew's processes use one thread each, live no longer than their parent, and leave Ctrl-C to it. They never import the
-script that started them (as :mod:`multiprocessing` would), so that a script needs no ``if __name__ == "__main__":``.
+script that started them (as :mod:`multiprocessing` would), so that a script needs no ``if __name__ == "__main__":``;
+what they are to do must stand in a module that can be imported.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 import types
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -109,8 +111,9 @@ class Worker:
         self._pipe, theirs = multiprocessing.Pipe()
         with _STARTING, _one_thread_each(), _without_main():
             context = multiprocessing.get_context("spawn")
-            self._process = context.Process(target=_work, args=(theirs, self._warm_up), daemon=True)
-            self._process.start()
+            process = context.Process(target=_work, args=(theirs, self._warm_up), daemon=True)
+            process.start()
+        self._process = process
         theirs.close()
 
     def send(self, function: Callable[[Any], Any], task: Any) -> None:
@@ -392,6 +395,7 @@ def _resident(pid: int) -> int:
 def _work(pipe: Any, warm_up: Callable[[], Any] | None) -> None:
     """What a process does: answer one task after the other."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.filterwarnings("ignore", module=r"PIL\b")  # it comments on damage that mien says itself
     cv2.setNumThreads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if warm_up is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pandas as pd
 from mien.data.cache import FaceCache
 from mien.data.samples import Split
 from mien.errors import TableError
-from mien.measure.covered import OccludedViews, occluded_views
+from mien.measure.covered import HiddenAnswers, OccludedViews, hidden_answers, occluded_views
 from mien.measure.fit.check import TrustCheck, check_trust, coverage_of, repeated_coverage
 from mien.measure.fit.contribution import ContributionCheck, measure_contribution
 from mien.measure.fit.trust import TrustFit, fit_trust
@@ -23,10 +23,12 @@ from mien.measure.pages import page
 from mien.measure.predictions import cached_predict, labels_of, of_networks, prior_of, read_predictions
 from mien.trust import authenticity, fusion
 from mien.trust import fitted as tables
+from mien.trust.answer import AnswerPath
 from mien.trust.authenticity import fingerprint
 from mien.trust.fitted import write_fitted
 from mien.trust.folder import SHIPPED
 from mien.trust.models import Models
+from mien.trust.reference import write_reference
 from mien.types import AREAS, Area, Float32
 
 Say = Callable[[str], None]
@@ -44,6 +46,7 @@ class Evidence:
         prior: float32 [8], share of each emotion among the training faces.
         models: fingerprint of each area's network, by network family.
         occluded: faces to fit on with one part covered, by network family; empty without pictures.
+        hidden: answers to fit on for faces that are partly hidden, by network family and source.
     """
 
     dataset: str
@@ -53,6 +56,7 @@ class Evidence:
     prior: Float32
     models: Mapping[str, Mapping[str, str]]
     occluded: Mapping[str, Mapping[Area, OccludedViews]]
+    hidden: Mapping[str, Mapping[str, HiddenAnswers]] = field(default_factory=dict)
 
     @property
     def networks(self) -> list[str]:
@@ -78,17 +82,21 @@ def evidence_of_cache(cache_folder: Path, models: Path | None, fit_on: Split, ch
     families = {name: m for name, m in families.items() if m.areas}
     if not len(cache.rows(fit_on)):
         raise TableError(f"{cache_folder} has no {fit_on} faces to fit on: choose another split with --fit-on")
-    fitting, checking, occluded = {}, {}, {}
+    fitting, checking, occluded, hidden = {}, {}, {}, {}
     for name, m in families.items():
         fitting[name] = cached_predict(cache, m, fit_on, _prefixed(say, f"{name}, {fit_on}: "))
         if len(cache.rows(check_on)):
             checking[name] = cached_predict(cache, m, check_on, _prefixed(say, f"{name}, {check_on}: "))
-        if set(m.areas) == set(AREAS):
+        if m.sees_hidden:
+            hidden[name] = hidden_answers(cache, AnswerPath.of(m), fit_on, _prefixed(say, f"{name}, {fit_on}: "))
+        elif set(m.areas) == set(AREAS):
             occluded[name] = occluded_views(cache, m, fit_on, _prefixed(say, f"{name}, {fit_on}: "))
     train = cache.rows("train")
     prior = prior_of(cache.labels[train if len(train) else cache.rows(fit_on)])
     prints = {n: {a.value: fingerprint(m, a) for a in m.areas} for n, m in families.items()}
-    return Evidence(str(cache.index["dataset"].iloc[0]), first.network, fitting, checking, prior, prints, occluded)
+    return Evidence(
+        str(cache.index["dataset"].iloc[0]), first.network, fitting, checking, prior, prints, occluded, hidden
+    )
 
 
 def _prefixed(say: Say, prefix: str) -> Say:
@@ -133,7 +141,7 @@ def calibrate(
 
     Args:
         evidence: predictions.
-        out: folder that gets calibration.json, fusion.json and the tables of ``mien.trust.fitted``.
+        out: folder that gets calibration.json, fusion.json, reference.npz and the tables of ``mien.trust.fitted``.
         results: folder that gets every measure and figure, or None.
         command: written beside the results.
         say: gets a line a step.
@@ -147,6 +155,7 @@ def calibrate(
         out / authenticity.FILE_NAME, evidence.default, {n: f.fit.calibration.to_dict() for n, f in found.items()}
     )
     write_fitted(out / fusion.FILE_NAME, evidence.default, {n: f.fit.fusion.fusion.to_dict() for n, f in found.items()})
+    write_reference(out, {n: f.fit.reference for n, f in found.items()})
     tables.write_table(out, "authenticity", {n: f.fit.authenticity_table() for n, f in found.items()})
     tables.write_table(out, "authenticity_fused", {n: f.fit.authenticity_table(fused=True) for n, f in found.items()})
     measured = {n: f.contribution for n, f in found.items() if f.contribution is not None}
@@ -173,7 +182,12 @@ def calibrate(
 def _one(evidence: Evidence, name: str, say: Say, splits: int) -> _One:
     say(f"{name}: fitting on {len(evidence.fitting[name]) // max(1, evidence.fitting[name]['area'].nunique()):,} faces")
     fit = fit_trust(
-        evidence.fitting[name], evidence.prior, evidence.models.get(name), evidence.dataset, evidence.occluded.get(name)
+        evidence.fitting[name],
+        evidence.prior,
+        evidence.models.get(name),
+        evidence.dataset,
+        evidence.occluded.get(name),
+        evidence.hidden.get(name),
     )
     if name not in evidence.checking:
         say(f"{name}: no faces to check on; nothing is known of how well the fit holds")

@@ -21,6 +21,7 @@ LATENCY_RUNS = 60
 _NETWORK_WORDS = {
     "vgg": "VGG, one network an area (paper, Fig. 1)",
     "anyarea": "any-area VGG: one network for all seven areas, told which parts are visible",
+    "resnet": "one network for everything that is visible: dlib's face recognition network, fine-tuned whole",
     "densenet": "DenseNet-BC with class activation maps (paper, Fig. 2)",
 }
 

@@ -21,6 +21,7 @@ from mien.jobs.files import hash_of
 from mien.measure import occluders
 from mien.measure.occluders import KINDS_FOR, TRAINING_KINDS, Occluded, occlude
 from mien.measure.predictions import identity_of, predictions_folder
+from mien.trust.answer import AnswerPath, PreparedFaces
 from mien.trust.fusion import areas_within, blanked_name, blanked_within, views_within
 from mien.trust.models import Models, with_bias
 from mien.types import PARTS, Area, Float32, Part, UInt8
@@ -150,6 +151,63 @@ def occluded_views(
             views = {name: with_bias(kept[name], bias[name]) for name in names}
             out[target] = OccludedViews(views, kept["labels"])
     return out
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenAnswers:
+    """Answers for faces of which the same was found hidden.
+
+    Attributes:
+        logits: float32 [N, 8].
+        labels: int64 [N], position of the emotion.
+        faces: int64 [N], row of the face in the data set: one face may be covered in several ways.
+    """
+
+    logits: Float32
+    labels: npt.NDArray[np.int64]
+    faces: npt.NDArray[np.int64]
+
+
+TARGETS: tuple[Part | None, ...] = (Part.EYES, Part.NOSE, Part.MOUTH, None)
+"""What a cover is aimed at, in turn; None lies anywhere, so that one eye, or several parts, get hidden too."""
+
+
+def hidden_answers(cache: FaceCache, path: AnswerPath, split: Split, say: Say) -> dict[str, HiddenAnswers]:
+    """Answers for a split's faces behind drawn covers of the training kinds, and as they are where something is hidden.
+
+    Args:
+        cache: the prepared data set.
+        path: answers; its network sees what is hidden.
+        split: whose faces.
+        say: gets a line a step.
+
+    Returns:
+        By source (``mien.trust.sources``), as found.
+    """
+    rows = cache.rows(split, "any")
+    found: dict[str, list[tuple[Float32, int, int]]] = {}
+    for number, target in enumerate((*TARGETS, "as they are")):
+        say(f"{len(rows)} faces, {target or 'anything'} covered" if number < len(TARGETS) else f"{len(rows)} faces")
+        for start in range(0, len(rows), 512):
+            some = rows[start : start + 512]
+            canvases = [cache.frame(int(row)) for row in some]
+            if number < len(TARGETS):
+                canvases = [_behind(cache, int(row), TARGETS[number], rows, number) for row in some]
+            looked = path.look(PreparedFaces(canvases), areas=())
+            for row, logits, source in zip(some, looked.logits, looked.sources, strict=True):
+                if source.startswith("hidden_"):
+                    found.setdefault(source, []).append((logits, int(cache.labels[row]), int(row)))
+    return {
+        source: HiddenAnswers(np.stack([row[0] for row in rows]), *np.array([row[1:] for row in rows], np.int64).T)
+        for source, rows in found.items()
+    }
+
+
+def _behind(cache: FaceCache, row: int, part: Part | None, rows: npt.NDArray[np.int64], seed: int) -> Frame:
+    generator = np.random.default_rng([seed, row])
+    kinds = TRAINING_KINDS if part is None else [kind for kind in KINDS_FOR[part] if kind in TRAINING_KINDS]
+    donor = np.asarray(cache.frames[int(generator.choice(rows))])
+    return occlude(cache.frame(row), kinds[int(generator.integers(len(kinds)))], generator, donor, part).frame
 
 
 def _drawing() -> str:

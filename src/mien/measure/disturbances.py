@@ -19,7 +19,7 @@ import pandas as pd
 from mien.data.pictures import load_gray
 from mien.data.samples import Sample
 from mien.face.crops import cut, frame_of
-from mien.face.landmarks import detect_one
+from mien.face.detect import detect_one
 from mien.face.spec import CropSpec
 from mien.measure import metrics
 from mien.trust.models import Models

@@ -14,66 +14,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mien.data.cache import FaceCache, crops_of
+from mien.data.cache import FaceCache
 from mien.errors import TableError
-from mien.face.crops import Frame, cut
-from mien.face.spec import CropSpec
 from mien.measure import metrics
-from mien.measure.covered import Logits, Say, cover, truly_visible, view_logits
+from mien.measure.covered import Say, cover, truly_visible
 from mien.measure.metrics import calibration_error
 from mien.measure.occluders import HELD_OUT_KINDS, KINDS_FOR, TRAINING_KINDS, Occluded, occlude
 from mien.measure.pages import PUBLISHED_DROPS, occlusion_page
+from mien.trust.answer import AnswerPath, Looked, PreparedFaces
 from mien.trust.authenticity import Z95, Calibration
-from mien.trust.fusion import Fusion, fuse
+from mien.trust.fusion import Fusion
 from mien.trust.models import Models
-from mien.trust.visibility import VisibilityModel
-from mien.types import N_EMOTIONS, PARTS, Area, Float32, Interval, Part
+from mien.types import PARTS, Area, Interval
 
 NOTHING = "nothing"
 """In the column ``covered``: the face as it is, where what is wrongly taken for hidden costs accuracy too."""
-
-
-@dataclass(frozen=True, eq=False)
-class Answered:
-    """Answers from what is visible.
-
-    Attributes:
-        said: int64 [N], position of the emotion; ``nothing_seen`` where no part is visible.
-        logits: float32 [N, 8]; 0 where no part is visible.
-        sources: N names under which they are calibrated; empty where no part is visible.
-    """
-
-    said: npt.NDArray[np.int64]
-    logits: Float32
-    sources: npt.NDArray[np.str_]
-
-
-def visible_answers(
-    frames: list[Frame],
-    visible: list[frozenset[Part]],
-    logits: Logits,
-    specs: Mapping[Area, CropSpec],
-    fusion: Fusion,
-    nothing_seen: int,
-) -> Answered:
-    """As mien answers: from the views of the visible parts only.
-
-    Args:
-        frames: of the faces.
-        visible: the visible parts of each.
-        logits: of the networks.
-        specs: how each area is cropped.
-        fusion: the shipped rules.
-        nothing_seen: position of the emotion to guess where nothing is visible (the most frequent one).
-    """
-    rows, sources = np.zeros((len(frames), N_EMOTIONS), np.float32), np.full(len(frames), "", "U32")
-    for parts in sorted(set(visible) - {frozenset()}, key=lambda parts: Area.of(parts).position):
-        members = np.flatnonzero([v == parts for v in visible])
-        plain, blanked = view_logits([frames[i] for i in members], parts, logits, specs)
-        fused = fuse(plain, parts, fusion, blanked or None)
-        rows[members], sources[members] = fused.logits, fused.source
-    said = np.where(sources == "", nothing_seen, rows.argmax(axis=1))
-    return Answered(said.astype(np.int64), rows, sources)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,40 +36,22 @@ class Measured:
     """Right or wrong, of every face and covered part.
 
     Attributes:
-        table: covered, kind, sample_id, label, bare, whole_face, visible_areas, known_areas (bool: right answers of the
-            bare whole face, of the occluded whole face, of the areas found visible, of the areas that truly are),
-            source, authenticity (judged, of the areas found visible; NaN where none is), visible_eyes, visible_nose,
+        table: covered, kind, sample_id, label, bare, whole_face, visible_areas, shipped (bool: right answers of the
+            bare whole face, of the occluded whole face, of the areas of what was found visible, and what mien says),
+            source, authenticity (judged, of what mien says; NaN where nothing is visible), visible_eyes, visible_nose,
             visible_mouth (found) and hidden_eyes, hidden_nose, hidden_mouth (true).
     """
 
     table: pd.DataFrame
 
 
-@dataclass(frozen=True, eq=False)
-class Setup:
-    """What is measured.
-
-    Attributes:
-        logits: of the networks.
-        specs: how each area is cropped.
-        fusion: the shipped rules.
-        calibration: judges the answers.
-        sight: the visibility network.
-    """
-
-    logits: Logits
-    specs: Mapping[Area, CropSpec]
-    fusion: Fusion
-    calibration: Calibration
-    sight: VisibilityModel
-
-
-def measure(cache: FaceCache, setup: Setup, faces: int = 0, say: Say = print) -> Measured:
+def measure(cache: FaceCache, path: AnswerPath, calibration: Calibration, faces: int = 0, say: Say = print) -> Measured:
     """Cover, answer in each way, compare with the label.
 
     Args:
         cache: the prepared data set; its test split is measured.
-        setup: what is measured.
+        path: the answer path that is shipped.
+        calibration: judges the answers.
         faces: at most so many; 0 takes all.
         say: gets a line a step.
 
@@ -126,15 +63,14 @@ def measure(cache: FaceCache, setup: Setup, faces: int = 0, say: Say = print) ->
         raise TableError(f"{cache.folder} has no test faces to cover")
     rows = rows[:: -(-len(rows) // faces)] if faces else rows
     say(f"{len(rows)} faces, nothing covered")
-    spec = setup.specs[Area.WHOLE_FACE]
-    whole = setup.logits(Area.WHOLE_FACE, crops_of(cache, rows, Area.WHOLE_FACE, spec))
-    bare = whole.argmax(axis=1) == cache.labels[rows]
     uncovered = [occlude(cache.frame(int(row)), "none", np.random.default_rng(0)) for row in rows]
-    tables = [_measure_faces(cache, rows, NOTHING, uncovered, setup, bare)]
+    bare = path.look(PreparedFaces([face.frame for face in uncovered]), areas=[Area.WHOLE_FACE])
+    right = bare.areas[Area.WHOLE_FACE].argmax(axis=1) == cache.labels[rows]
+    tables = [_measure_faces(cache, rows, NOTHING, uncovered, path, calibration, right)]
     for part in PARTS:
         say(f"{len(rows)} faces, {part.value} covered")
-        covered = cover(cache, rows, part, KINDS_FOR[part], spec.eyes)
-        tables.append(_measure_faces(cache, rows, part.value, covered, setup, bare))
+        covered = cover(cache, rows, part, KINDS_FOR[part], "both")
+        tables.append(_measure_faces(cache, rows, part.value, covered, path, calibration, right))
     return Measured(pd.concat(tables, ignore_index=True))
 
 
@@ -143,29 +79,22 @@ def _measure_faces(
     rows: npt.NDArray[np.int64],
     covered: str,
     faces: list[Occluded],
-    setup: Setup,
+    path: AnswerPath,
+    calibration: Calibration,
     bare: npt.NDArray[np.bool_],
 ) -> pd.DataFrame:
-    spec, labels = setup.specs[Area.WHOLE_FACE], cache.labels[rows]
-    frames, truth = [face.frame for face in faces], [truly_visible(face, spec.eyes) for face in faces]
-    pieces = [p for start in range(0, len(frames), 256) for p in setup.sight.pieces(frames[start : start + 256])]
-    found = [p.to_visibility(spec.eyes).visible for p in pieces]
-    whole = setup.logits(Area.WHOLE_FACE, np.stack([cut(f, Area.WHOLE_FACE, spec) for f in frames])).argmax(axis=1)
-    guess = int(setup.calibration.prior.argmax())
-    detected = visible_answers(frames, found, setup.logits, setup.specs, setup.fusion, guess)
-    same = np.array([v == t for v, t in zip(found, truth, strict=True)])
-    known = detected.said.copy()
-    if not same.all():
-        others = np.flatnonzero(~same)
-        known[others] = visible_answers(
-            [frames[i] for i in others], [truth[i] for i in others], setup.logits, setup.specs, setup.fusion, guess
-        ).said
+    labels, truth = cache.labels[rows], [truly_visible(face, "both") for face in faces]
+    looked = path.look(PreparedFaces([face.frame for face in faces]))
+    found = [seen.visible for seen in looked.seen]
+    guess = int(calibration.prior.argmax())
+    answered = np.array([source != "" for source in looked.sources])
+    said = np.where(answered, looked.logits.argmax(axis=1), guess)
     table = pd.DataFrame({
         "covered": covered, "kind": [face.kind for face in faces],
         "sample_id": cache.index["id"].to_numpy()[rows], "label": cache.index["label"].to_numpy()[rows],
-        "bare": bare, "whole_face": whole == labels, "visible_areas": detected.said == labels,
-        "known_areas": known == labels, "source": detected.sources,
-        "authenticity": _judged(detected, setup.calibration),
+        "bare": bare, "whole_face": looked.areas[Area.WHOLE_FACE].argmax(axis=1) == labels,
+        "visible_areas": _from_areas(path, looked, guess) == labels, "shipped": said == labels,
+        "source": looked.sources, "authenticity": _judged(looked, calibration),
     })  # fmt: skip
     for p in PARTS:
         table[f"visible_{p.value}"] = [p in v for v in found]
@@ -173,11 +102,21 @@ def _measure_faces(
     return table
 
 
-def _judged(answered: Answered, calibration: Calibration) -> npt.NDArray[np.float64]:
-    out = np.full(len(answered.said), np.nan)
-    for name in set(answered.sources.tolist()) - {""}:
-        members = answered.sources == name
-        out[members] = [interval.value for interval in calibration.judge(name, answered.logits[members])]
+def _from_areas(path: AnswerPath, looked: Looked, guess: int) -> npt.NDArray[np.int64]:
+    """What would be said from the areas of the visible parts alone."""
+    said = []
+    for i, seen in enumerate(looked.seen):
+        fused = path.fused({area: z[i : i + 1] for area, z in looked.areas.items()}, seen.visible)
+        said.append(guess if fused is None else int(fused.logits.argmax()))
+    return np.array(said, np.int64)
+
+
+def _judged(looked: Looked, calibration: Calibration) -> npt.NDArray[np.float64]:
+    names = np.array(looked.sources)
+    out = np.full(len(names), np.nan)
+    for name in set(looked.sources) - {""}:
+        members = names == name
+        out[members] = [interval.value for interval in calibration.judge(name, looked.logits[members])]
     return out
 
 
@@ -185,9 +124,9 @@ def summary(measured: Measured, by: str = "covered") -> pd.DataFrame:
     """Accuracy in each way, by covered part (or by kind of occluder), and over all that have one covered.
 
     Returns:
-        Columns covered, n, bare, whole_face, visible_areas, known_areas (each of the last three with _low and _high),
-        gain (visible areas minus occluded whole face), gain_low, gain_high, known_gain (with _low, _high), kept (share
-        of the bare accuracy that the visible areas keep), kept_whole_face, answered (share of faces with a visible
+        Columns covered, n, bare, whole_face, visible_areas, shipped (each of the last three with _low and _high),
+        gain (what mien says minus the occluded whole face) and areas_gain (the visible areas minus it), each with _low
+        and _high, kept (share of the bare accuracy), kept_whole_face, answered (share of faces with a visible
         part; the others count as a guess of the most frequent emotion), ece_authenticity (calibration error of the
         answers given, as judged). Intervals over faces; over all parts a face
         counts as one cluster of three.
@@ -202,17 +141,17 @@ def _row(by: str, name: str, rows: pd.DataFrame) -> dict[str, Any]:
     out: dict[str, Any] = {
         by: name, "n": len(rows), "bare": float(rows["bare"].mean()), "answered": float(judged.mean()),
         "ece_authenticity": calibration_error(
-            rows["authenticity"][judged].to_numpy(float), rows["visible_areas"][judged].to_numpy(bool)
+            rows["authenticity"][judged].to_numpy(float), rows["shipped"][judged].to_numpy(bool)
         ),
     }  # fmt: skip
-    for column in ("whole_face", "visible_areas", "known_areas"):
+    for column in ("whole_face", "visible_areas", "shipped"):
         share = metrics.wilson(int(rows[column].sum()), len(rows))
         out |= {column: share.value, f"{column}_low": share.low, f"{column}_high": share.high}
-    for key, column in (("gain", "visible_areas"), ("known_gain", "known_areas")):
+    for key, column in (("gain", "shipped"), ("areas_gain", "visible_areas")):
         gain = _clustered(rows[column].to_numpy(float) - rows["whole_face"].to_numpy(float), rows["sample_id"])
         out |= {key: gain.value, f"{key}_low": gain.low, f"{key}_high": gain.high}
     return out | {
-        "kept": out["visible_areas"] / max(out["bare"], 1e-9),
+        "kept": out["shipped"] / max(out["bare"], 1e-9),
         "kept_whole_face": out["whole_face"] / max(out["bare"], 1e-9),
     }
 
@@ -263,11 +202,8 @@ def measure_to(
     from mien.measure.figures import draw_occlusion
 
     models = Models(models_folder)
-    specs = {area: models.entry(area).spec for area in models.areas}
-    model = VisibilityModel(models_folder)
-    calibration, fusion = Calibration.load(fitted, models.network), Fusion.load(fitted, models.network)
-    setup = Setup(models.logits, specs, fusion, calibration, model)
-    measured = measure(FaceCache.open(cache_folder), setup, faces, say)
+    calibration, rule = Calibration.load(fitted, models.network), Fusion.load(fitted, models.network)
+    measured = measure(FaceCache.open(cache_folder), AnswerPath.of(models, rule), calibration, faces, say)
     table, found = summary(measured), detection(measured)
     results.mkdir(parents=True, exist_ok=True)
     table.to_csv(results / "occlusion.csv", index=False, float_format="%.6g")

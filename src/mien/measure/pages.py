@@ -166,13 +166,13 @@ def occlusion_page(command: str, table: pd.DataFrame, kinds: pd.DataFrame, found
     """
 
     def shown(rows: pd.DataFrame, first: str) -> str:
-        out = rows[[first, "n", "bare", "whole_face", "visible_areas", "known_areas"]].copy()
-        for key in ("gain", "known_gain"):
+        out = rows[[first, "n", "bare", "whole_face", "visible_areas", "shipped"]].copy()
+        for key in ("gain", "areas_gain"):
             bounds = zip(rows[key], rows[f"{key}_low"], rows[f"{key}_high"], strict=True)
             out[key] = [f"{g:+.1%} ({low:+.1%} to {high:+.1%})" for g, low, high in bounds]
         more = ["kept", "kept_whole_face", "answered", "ece_authenticity"]
         out[more] = rows[more]
-        percent = dict.fromkeys(["bare", "whole_face", "visible_areas", "known_areas", *more[:3]], ".1%")
+        percent = dict.fromkeys(["bare", "whole_face", "visible_areas", "shipped", *more[:3]], ".1%")
         return markdown(out, percent | {"ece_authenticity": ".3f"})
 
     published = pd.DataFrame(
@@ -183,12 +183,12 @@ def occlusion_page(command: str, table: pd.DataFrame, kinds: pd.DataFrame, found
     return "\n\n".join([
         "# Each part covered in turn", f"Test faces with synthetic occluders. Made by\n\n    {command}",
         "`bare`: the whole-face network, nothing covered. `whole_face`: the same network fed the occluded face. "
-        "`visible_areas`: mien's answer from what it finds visible (so too with nothing covered, where a part wrongly "
-        "taken for hidden costs accuracy); `known_areas`: from what truly is. `gain`: "
-        "visible areas minus whole face, paired 95% interval. `kept`: share of the bare accuracy.",
+        "`visible_areas`: the areas of what was found visible, alone; `shipped`: what mien says. `gain`: "
+        "what mien says minus the occluded whole face, `areas_gain`: the visible areas minus it, each with a paired "
+        "95% interval. `kept`: share of the bare accuracy.",
         shown(table, "covered"), "By kind of occluder:", shown(kinds, "kind"),
         "Published, on another data set and with other occluders:", markdown(published, percent),
-        "Finding what is visible, on these faces (`visibility.csv` has more, and more varied ones):",
+        "Finding what is visible, on these faces (both eyes count as hidden where both are):",
         markdown(found, percent),
     ]) + "\n"  # fmt: skip
 

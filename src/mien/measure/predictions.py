@@ -1,6 +1,6 @@
 """PredictionTables of shipped models, kept between calls: one file an area, named by everything that decides it.
 
-They lie in ``~/.cache/mien/predictions`` (or ``$MIEN_CACHE/predictions``) and hold logits without the logit bias, so
+They lie in ``jobs.files.cache_folder("predictions")`` and hold logits without the logit bias, so
 that a changed bias costs nothing.
 """
 

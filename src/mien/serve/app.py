@@ -19,9 +19,9 @@ from starlette.exceptions import HTTPException
 
 from mien.analyze.analyzer import Analyzer
 from mien.assets import SAMPLE
-from mien.errors import MienError, MissingExtraError
+from mien.errors import MienError, MissingExtraError, UsageError
 from mien.face.areas import PART_LANDMARKS
-from mien.face.landmarks import DetectorChoice
+from mien.face.detect import DetectorChoice
 from mien.serve.desk import Desk
 from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
 from mien.serve.problems import answer_to, problem
@@ -31,6 +31,7 @@ from mien.serve.trust import trust_tables
 from mien.serve.upload import FIELD, read_picture
 from mien.serve.work import Upload, answer_upload, get_ready
 from mien.trust.models import Models
+from mien.trust.prior import Prior
 from mien.types import AREAS, EMOTIONS, PARTS
 
 WEB = Path(__file__).parent / "web"
@@ -175,6 +176,15 @@ def _swagger(name: str) -> bytes:
         raise MissingExtraError("fastapi-swagger", "serve", "the page of the HTTP API") from error
 
 
+def _boxes(texts: list[str] | None) -> tuple[tuple[float, ...], ...] | None:
+    if texts is None:
+        return None
+    try:
+        return tuple(tuple(float(v) for v in text.split(",")) for text in texts)
+    except ValueError:
+        raise UsageError("box: give four numbers, x0,y0,x1,y1") from None
+
+
 def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: Desk) -> None:
     @app.post("/api/analyze", responses={**_PROBLEMS, 200: _ANSWER}, openapi_extra=_BODY, tags=["analysis"])
     async def analyze(
@@ -183,13 +193,28 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
             list[str] | None,
             Query(description="What is visible: eyes, nose, mouth (repeat for several), or an area; absent finds out."),
         ] = None,
-        detector: Annotated[DetectorChoice, Query(description="Face detector.")] = "auto",
+        detector: Annotated[DetectorChoice, Query(description="Face detector.")] = "mesh",
         heatmap: Annotated[bool, Query(description="Add each face's class activation map as a PNG.")] = False,
         what_if: Annotated[bool, Query(description="Add the answer for every set of visible parts.")] = False,
         preview: Annotated[
             bool, Query(description="Add the picture as a JPEG, for browsers that show no TIFF.")
         ] = False,
+        box: Annotated[
+            list[str] | None,
+            Query(description="A face's box, x0,y0,x1,y1 in pixels (repeat for several): nothing is looked for."),
+        ] = None,
+        whole_picture: Annotated[
+            bool, Query(description="The whole picture is one face: nothing is looked for.")
+        ] = False,
         input: Annotated[str, Query(max_length=400, description="Name of the picture, given back in the answer.")] = "",
+        prior: Annotated[
+            str | None,
+            Query(
+                max_length=400,
+                description="Mix of emotions among the faces: balanced, ferplus, or emotion=share,...; absent takes the"
+                " mix on which the networks were calibrated.",
+            ),
+        ] = None,
     ) -> dict[str, Any]:
         """Find the faces of one picture and say what each area tells, and how far that can be trusted.
 
@@ -197,7 +222,8 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         """
         picture = await read_picture(request, settings)
         visible = None if area is None else tuple(area)
-        upload = Upload(picture, visible, detector, heatmap, what_if, preview, input)
+        mix = None if prior is None else Prior.parse(prior, files=False)
+        upload = Upload(picture, visible, detector, heatmap, what_if, preview, input, _boxes(box), whole_picture, mix)
         return await desk.run(answer_upload, upload)
 
     @app.get("/api/trust", responses={**_PROBLEMS, 404: _PROBLEM}, tags=["trust"])

@@ -41,7 +41,7 @@ _PREDICTION = _object(
     {
         "area": _AREA,
         "emotion": _EMOTION,
-        "authenticity": _or_null(_RIGHT),
+        "p_correct": _or_null(_RIGHT),
         "probabilities": _each(_EMOTION, _SHARE, "Calibrated; they sum to 1."),
         "logits": _each(_EMOTION, {"type": "number"}, "As the network gave them."),
         "prediction_set": _list(_EMOTION, "Emotions that hold the right one at the coverage asked for."),
@@ -55,8 +55,13 @@ _VISIBILITY = _object(
         "visible": _list(_PART),
         "probability": _each(_PART, _SHARE, "That the part is visible."),
         "given": {"type": "boolean", "description": "True where the caller said so."},
+        "hidden": {
+            "type": "object", "additionalProperties": _SHARE,
+            "description": "Share hidden of right_eye, left_eye, nose, mouth; empty where the caller said so.",
+        },
+        "hidden_pieces": _list({"type": "string"}, "The pieces taken as hidden."),
     },
-)
+)  # fmt: skip
 _GEOMETRY = _object(
     "In pixels of the upright picture; the centre of the top-left pixel is (0, 0).",
     {
@@ -65,6 +70,8 @@ _GEOMETRY = _object(
         "detector": {"type": "string"},
         "score": {"type": "number"},
         "size": {"type": "number"},
+        "presence": {"type": ["number", "null"], "description": "The mesh's own word that it sees a face."},
+        "pose": {"type": ["object", "null"], "description": "yaw, pitch and roll in degrees."},
     },
 )
 _WHAT_IF = _object(
@@ -91,6 +98,7 @@ _FACE = _object(
     {
         "face_id": {"type": "integer"},
         "emotion": _or_null(_EMOTION),
+        "best_emotion": _or_null(_EMOTION),
         "abstained": {"type": "boolean"},
         "fused": _or_null(_PREDICTION),
         "visibility": _VISIBILITY,
@@ -112,6 +120,10 @@ PICTURE: Schema = _object(
         "width": {"type": "integer"},
         "height": {"type": "integer"},
         "models": {"type": "string"},
+        "provenance": {
+            "type": "object",
+            "description": "Versions, network, fingerprint, detector, prior, options, date.",
+        },
         "faces": _list(_FACE),
         "preview": {"type": "string", "description": "Data URL of a JPEG; only with preview=true."},
     },

@@ -23,7 +23,7 @@ def trust_tables(analyzer: Analyzer) -> dict[str, Any]:
         )
     except ModelError as error:
         raise NotFoundError("these models have no authenticity table: make one with  mien calibrate") from error
-    calibration = analyzer.calibration
+    calibration = analyzer.judge.calibration
     return {
         "dataset": calibration.dataset if calibration else "",
         "n": calibration.n if calibration else 0,

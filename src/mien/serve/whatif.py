@@ -57,7 +57,7 @@ def _what_if(analyzer: Analyzer, answer: Answer, area: Area) -> dict[str, Any] |
 
 def _words(prediction: Prediction) -> str:
     """``right 9 times in 10``, as the command line says it."""
-    right = prediction.authenticity
+    right = prediction.p_correct
     return "how far to trust it is unknown" if right is None else f"right {times(right.value)}"
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from mien.analyze.analyzer import Analyzer
 from mien.assets import SAMPLE
-from mien.face.landmarks import DETECTORS, DetectorChoice
+from mien.face.detect import DETECTORS, DetectorChoice
 from mien.face.limits import Limits
 from mien.serve.whatif import page_answer
 from mien.trust.models import Models
+from mien.trust.prior import Prior
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,21 @@ class Upload:
         what_if: add the answer for every set of visible parts.
         preview: add the picture as a JPEG.
         input: its name in the answer.
+        boxes: the faces, (x0, y0, x1, y1) each; None looks for them.
+        whole_picture: the whole picture is one face.
+        prior: mix of emotions among the faces; None is that of the calibration.
     """
 
     picture: bytes
     area: tuple[str, ...] | None = None
-    detector: DetectorChoice = "auto"
+    detector: DetectorChoice = "mesh"
     heatmap: bool = False
     what_if: bool = False
     preview: bool = False
     input: str = ""
+    boxes: tuple[tuple[float, ...], ...] | None = None
+    whole_picture: bool = False
+    prior: Prior | None = None
 
 
 _analyzers: dict[DetectorChoice, Analyzer] = {}
@@ -44,7 +51,7 @@ _analyzers: dict[DetectorChoice, Analyzer] = {}
 def get_ready(models: Models, limits: Limits) -> None:
     """Load what the first picture would have to wait for."""
     _analyzers.update(analyzers_of(models, limits))
-    _analyzers["auto"].analyze(SAMPLE)
+    _analyzers["mesh"].analyze(SAMPLE)
 
 
 def analyzers_of(models: Models, limits: Limits) -> Mapping[DetectorChoice, Analyzer]:
@@ -60,5 +67,8 @@ def answer_upload(upload: Upload) -> dict[str, Any]:
         UsageError: the area is unknown.
     """
     analyzer = _analyzers[upload.detector]
-    answers = analyzer.analyze(upload.picture, area=upload.area, heatmap=upload.heatmap, input=upload.input)
+    answers = analyzer.analyze(
+        upload.picture, area=upload.area, heatmap=upload.heatmap, input=upload.input, boxes=upload.boxes,
+        whole_picture=upload.whole_picture, prior=upload.prior,
+    )  # fmt: skip
     return page_answer(analyzer, answers, what_if=upload.what_if, heatmap=upload.heatmap, preview=upload.preview)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mien.data import Dataset, load_gray
-from mien.face.landmarks import detect_one
+from mien.face.detect import detect_one
 from mien.study.trainings import DataSet
 from mien.train.config import TrainConfig, epochs_of
 
@@ -77,7 +77,7 @@ def preparation_seconds(dataset: Dataset, timed: int = 24) -> float:
     places = np.linspace(0, len(dataset.samples) - 1, min(timed, len(dataset.samples))).round().astype(int)
     chosen, begun = [dataset.samples[int(i)] for i in places], time.monotonic()
     for sample in chosen:
-        detect_one(load_gray(sample))
+        detect_one(load_gray(sample), "dlib")
     return (time.monotonic() - begun) / max(1, len(chosen)) * len(dataset.samples) / (os.cpu_count() or 1)
 
 

@@ -66,7 +66,7 @@ def export(trained: Trained, path: Path, precision: Precision, cache: FaceCache)
     if precision != "int8":
         to_onnx(trained.network, path, trained.config.final_spec.size)
         if precision == "fp16":
-            _halve(path)
+            halve(path)
     else:
         with tempfile.TemporaryDirectory() as scratch:
             plain = Path(scratch) / "plain.onnx"
@@ -75,7 +75,7 @@ def export(trained: Trained, path: Path, precision: Precision, cache: FaceCache)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _halve(path: Path) -> None:
+def halve(path: Path) -> None:
     """Keep the weights of an ONNX file as float16, each cast to float32 when the file is opened."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper

@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from mien.errors import ModelError, UsageError
 from mien.trust.fitted import read_fitted
+from mien.trust.prior import judged_under
 from mien.types import EMOTIONS, N_EMOTIONS, Area, Emotion, Float32, Float64, Interval
 
 if TYPE_CHECKING:
@@ -36,9 +37,14 @@ if TYPE_CHECKING:
 FILE_NAME = "calibration.json"
 
 
+DRAWN_IN = 1e-3
+"""How far a probability of 1 is drawn in: a few thousand validation faces cannot tell 0.999 from 1."""
+
+
 def log_odds(probabilities: npt.NDArray[np.floating[Any]]) -> Float64:
-    """log(p / (1 - p)), float64, with p kept within 0.005..0.995: a few hundred faces cannot support more certainty."""
-    p = np.clip(probabilities.astype(np.float64), 5e-3, 1 - 5e-3)
+    """log(p / (1 - p)), float64, of p drawn a little towards one half: certainty has an end, and no two answers that
+    differ are judged alike."""
+    p = 0.5 + (1 - 2 * DRAWN_IN) * (probabilities.astype(np.float64) - 0.5)
     return np.asarray(np.log(p) - np.log1p(-p), np.float64)
 
 
@@ -88,6 +94,17 @@ class SourceCalibration:
         value = _expected_share(mean, variance)
         low, high = _sigmoid(mean - Z95 * np.sqrt(variance)), _sigmoid(mean + Z95 * np.sqrt(variance))
         return value, np.minimum(low, value), np.maximum(high, value)
+
+    def under(self, logits: Float32, weights: Float64) -> tuple[Float64, tuple[Float64, Float64, Float64]]:
+        """Probabilities and P(right) under another mix of emotions: see ``mien.trust.prior.judged_under``.
+
+        Args:
+            logits: float32 [N, 8].
+            weights: float64 [8], new share over old share (``Prior.weights``).
+        """
+        probabilities = self.probabilities(logits)
+        judged = self.judge(probabilities)
+        return judged_under(self.informative(logits), probabilities.argmax(axis=1), judged, weights)
 
     def threshold(self, coverage: float) -> float:
         """The threshold of the smallest fitted coverage that is at least ``coverage``; 0 (all emotions) beyond."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mien.errors import ModelError
 from mien.jobs.files import replacing, write_text
 from mien.trust.folder import SHIPPED
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 
@@ -80,6 +81,8 @@ def read_table(folder: Path | str | None, name: str, network: str | None = None)
     Raises:
         ModelError: there is no such table, it is damaged, or it holds nothing of this network.
     """
+    import pandas as pd
+
     path = (SHIPPED if folder is None else Path(folder).expanduser()) / f"{name}.csv"
     try:
         table = pd.read_csv(path)
@@ -99,6 +102,8 @@ def read_table(folder: Path | str | None, name: str, network: str | None = None)
 
 def write_table(folder: Path, name: str, tables: Mapping[str, pd.DataFrame]) -> None:
     """Write one table; the default network first."""
+    import pandas as pd
+
     rows = [table[list(COLUMNS[name])].assign(network=network) for network, table in tables.items()]
     whole = pd.concat(rows, ignore_index=True)[["network", *COLUMNS[name]]]
     with replacing(folder / f"{name}.csv") as scratch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class ModelEntry:
         spec: how its crops are cut.
         flip: average with the mirror image.
         logit_bias: float32 [8], for :func:`with_bias`.
+        thresholds: by piece of the face, the share from which it counts as hidden; of a network that says so.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class ModelEntry:
     spec: CropSpec
     flip: bool
     logit_bias: Float32
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, folder: Path, values: Mapping[str, Any]) -> ModelEntry:
@@ -46,7 +48,9 @@ class ModelEntry:
         try:
             bias = np.asarray(values.get("logit_bias", [0.0] * N_EMOTIONS), np.float32)
             spec = CropSpec.from_key(values["spec"])
-            return cls(folder / values["file"], values["sha256"], spec, bool(values.get("flip", False)), bias)
+            borders = {str(piece): float(share) for piece, share in values.get("thresholds", {}).items()}
+            flip = bool(values.get("flip", False))
+            return cls(folder / values["file"], values["sha256"], spec, flip, bias, borders)
         except KeyError as error:
             raise ModelError(f"{folder / 'manifest.json'}: an entry lacks {error}") from error
         except (TypeError, ValueError, AttributeError) as error:

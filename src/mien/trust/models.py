@@ -33,6 +33,7 @@ import numpy as np
 import onnxruntime as ort
 
 from mien.errors import ModelError
+from mien.face.areas import MIRRORED_PIECES, PIECES
 from mien.names import path_of
 from mien.trust.folder import SHIPPED, ModelEntry
 from mien.types import AREAS, N_EMOTIONS, PARTS, Area, Float32, UInt8
@@ -161,6 +162,40 @@ class Models:
                 feed["parts"] = np.repeat(bits[None], len(piece), axis=0)
             out.append(session.run(["logits"], feed)[0])
         return np.concatenate(out)
+
+    @property
+    def sees_hidden(self) -> bool:
+        """True where one pass of the network over the whole face also says what is hidden."""
+        return Area.WHOLE_FACE in self.areas and self.entry(Area.WHOLE_FACE).spec.mask == "aligned"
+
+    def one_pass(self, faces: UInt8, batch: int = 64) -> tuple[Float32, Float32]:
+        """What a network that :attr:`sees_hidden` says of whole faces, flip and logit bias included.
+
+        Args:
+            faces: uint8 [N, size, size], aligned, as ``entry(Area.WHOLE_FACE).spec`` says.
+            batch: faces a run.
+
+        Returns:
+            Logits float32 [N, 8], and float32 [N, 4]: how much (0..1) of each of ``areas.PIECES`` is hidden.
+        """
+        entry = self.entry(Area.WHOLE_FACE)
+        session = self._session(entry)
+        logits, hidden = self._logits_and_hidden(session, faces, batch)
+        if entry.flip:
+            mirrored, gone = self._logits_and_hidden(session, faces[:, :, ::-1], batch)
+            logits = np.asarray((logits + mirrored) / 2, np.float32)
+            hidden = np.asarray((hidden + gone[:, list(MIRRORED_PIECES)]) / 2, np.float32)
+        return with_bias(logits, entry.logit_bias), hidden
+
+    @staticmethod
+    def _logits_and_hidden(session: ort.InferenceSession, faces: UInt8, batch: int) -> tuple[Float32, Float32]:
+        rows = [
+            session.run(["logits", "hidden"], {"crops": np.ascontiguousarray(faces[start : start + batch])})
+            for start in range(0, len(faces), batch)
+        ]
+        if not rows:
+            return np.zeros((0, N_EMOTIONS), np.float32), np.zeros((0, len(PIECES)), np.float32)
+        return np.concatenate([r[0] for r in rows]), np.concatenate([r[1] for r in rows])
 
     def class_maps(self, crops: UInt8) -> tuple[Float32, Float32, Float32]:
         """The visualisation network (Fig. 2) on whole-face crops.

@@ -15,7 +15,7 @@ from builders.video import background, face_of, moving_face, place
 from mien.analyze.video.detection import VideoDetector, describe
 from mien.analyze.video.smoothing import covered, smooth
 from mien.analyze.video.tracks import Tracker, TrackSettings, follow, matches, overlap
-from mien.face.landmarks import detect
+from mien.face.dlib_faces import detect
 from mien.types import Face, UInt8
 
 sides = st.floats(1, 60)
@@ -81,12 +81,11 @@ def test_tracked_landmarks_stay_as_near_as_detected_ones(photo: UInt8, factor: i
     frames = [
         np.asarray(cv2.resize(frame, None, fx=factor, fy=factor), np.uint8) for frame in moving_face(photo, times)
     ]
-    tracker = Tracker(VideoDetector("hog"), settings=TrackSettings(detect_seconds=10))
+    tracker = Tracker(VideoDetector("mesh"), settings=TrackSettings(detect_seconds=10))
     for frame, t in zip(frames, times, strict=True):
         tracked = tracker.update(frame, t)[0]
     assert tracked.source == "tracked"
-    gray = np.asarray(cv2.cvtColor(frames[-1], cv2.COLOR_RGB2GRAY), np.uint8)
-    found = VideoDetector("hog")(gray, [])[0]
+    found = VideoDetector("mesh")(frames[-1], [])[0]
     error = np.linalg.norm(tracked.face.landmarks - found.landmarks, axis=1).mean()
     assert error < 0.04 * found.size
 

@@ -26,7 +26,7 @@ SHORTEST, LONGEST = 640, 1280
 
 ROWS = 2_000
 
-_MARKS = ("input", "frame", "face_id", "face_x", "face_y", "face_width", "face_height", "face_score", "authenticity",
+_MARKS = ("input", "frame", "face_id", "face_x", "face_y", "face_width", "face_height", "face_score", "p_correct",
           "occluded", "smooth_emotion", *(f"visible_{part.value}" for part in PARTS),
           *(f"{axis}_{i}" for axis in "xy" for i in range(68)))  # fmt: skip
 
@@ -100,8 +100,8 @@ def _mark(row: dict[Any, Any]) -> Mark:
     occluded = "" if pd.isna(row["occluded"]) else str(row["occluded"])
     visible = frozenset(part for part in PARTS if part.value not in occluded.split())
     words = f"{int(row['face_id'])}: " + ("no answer" if pd.isna(row["smooth_emotion"]) else row["smooth_emotion"])
-    if not pd.isna(row["authenticity"]):
-        words += f", right {float(row['authenticity']):.0%}"
+    if not pd.isna(row["p_correct"]):
+        words += f", right {float(row['p_correct']):.0%}"
     if occluded:
         words += f", {occluded.replace(' ', ' and ')} hidden"
     return Face(box, points, "track", float(row["face_score"])), visible, words

@@ -1,4 +1,4 @@
-"""Detection at video pace: HOG on the frame, dlib's CNN only where it is needed and on as little as possible."""
+"""Detection at video pace: BlazeFace; or HOG on the frame, and dlib's CNN only where it is needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.face.landmarks import DetectorChoice, detect, detect_one, model_file, predict_landmarks
+from mien.face.detect import MIN_FACE, DetectorChoice, detect
+from mien.face.dlib_faces import detect_one, model_file, predict_landmarks
 from mien.types import Face, Float32, UInt8
 
 SMALL_FRAME = 640
@@ -28,17 +29,21 @@ _descriptor_lock = threading.Lock()
 class VideoDetector:
     """Finds the faces of a frame, knowing which to expect.
 
-    A face that is expected and that HOG does not find (turned, partly covered) is sought by the CNN in its
-    neighbourhood only. The CNN sees a whole frame only where there is nothing to expect and HOG finds nothing, and
+    With ``dlib``, a face that is expected and that HOG does not find (turned, partly covered) is sought by the CNN in
+    its neighbourhood only. The CNN sees a whole frame only where there is nothing to expect and HOG finds nothing, and
     then every two seconds.
 
     Args:
-        choice: ``auto`` as above, ``hog`` or ``cnn`` for one detector only.
+        choice: ``mesh``, ``dlib``, or ``hog`` or ``cnn`` for one half of dlib only.
         seconds_per_call: time between two calls, in seconds.
+        min_face: of ``mesh``, longer side in pixels of the smallest face that is looked for.
     """
 
-    def __init__(self, choice: DetectorChoice = "auto", seconds_per_call: float = 0.5) -> None:
-        self.choice = choice
+    def __init__(
+        self, choice: DetectorChoice = "mesh", seconds_per_call: float = 0.5, min_face: float = MIN_FACE
+    ) -> None:
+        self.choice: DetectorChoice = choice
+        self.min_face = min_face
         self._empty_calls = max(1, round(EMPTY_SECONDS / seconds_per_call))
         self._calls_until_cnn = 0
 
@@ -46,9 +51,12 @@ class VideoDetector:
         """Forget what was seen before, so that a resumed run goes on as an uninterrupted one."""
         self._calls_until_cnn = 0
 
-    def __call__(self, gray: UInt8, expected: list[Face]) -> list[Face]:
-        """Faces in a grey frame uint8 [H, W], in its pixels."""
-        if self.choice != "auto":
+    def __call__(self, pixels: UInt8, expected: list[Face]) -> list[Face]:
+        """Faces in a frame uint8 [H, W, 3], RGB, in its pixels."""
+        if self.choice == "mesh":
+            return detect(pixels, "mesh", self.min_face)
+        gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+        if self.choice != "dlib":
             return _detect(gray, self.choice)
         faces = _detect(gray, "hog")
         missed = [known for known in expected if not any(_near(known, face) for face in faces)]

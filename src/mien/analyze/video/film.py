@@ -73,7 +73,8 @@ def analyze_videos(
         InputError: none of the videos can be read.
         MissingExtraError: PyAV is not installed, or pyarrow where Parquet is asked for.
     """
-    with Journal(out, _identity(paths, settings, analyzer), VIDEO_COLUMNS, overwrite) as journal:
+    identity, made_by = _identity(paths, settings, analyzer), analyzer.provenance()
+    with Journal(out, identity, VIDEO_COLUMNS, overwrite, made_by) as journal:
         for number, path in enumerate(paths):
             _read(journal, number, path, analyzer, settings, alone=len(paths) == 1, quiet=quiet)
         notes = [note for _, note in journal.pieces()]
@@ -179,8 +180,8 @@ class _Walk:
 
     def __init__(self, analyzer: Analyzer, settings: VideoSettings, path: str) -> None:
         self.analyzer, self.path = analyzer, path
-        self.detector = VideoDetector(analyzer.detector, settings.tracks.detect_seconds)
-        self.tracker = Tracker(self.detector, describe, settings.tracks)
+        self.detector = VideoDetector(analyzer.detector, settings.tracks.detect_seconds, analyzer.min_face)
+        self.tracker = Tracker(self.detector, describe if analyzer.detector == "dlib" else None, settings.tracks)
         self.fresh = True
 
     def rows(self, frame: VideoFrame, progress: Progress) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ spaces; empty where none is), ``smooth_emotion`` and the smoothed probabilities.
 
 _EMOTION_COLUMNS = [emotion.value for emotion in EMOTIONS]
 
-_SERIES_COLUMNS = ["input", "face_id", "frame", "approx_time", "authenticity", *_EMOTION_COLUMNS,
+_SERIES_COLUMNS = ["input", "face_id", "frame", "approx_time", "p_correct", *_EMOTION_COLUMNS,
                    *(f"visible_{part.value}" for part in PARTS)]  # fmt: skip
 
 SHORTEST_STRETCH = 0.3
@@ -109,7 +109,7 @@ def series_of(journal: Journal, width: float) -> list[Series]:
 def _series(name: str, face_id: int, rows: pd.DataFrame, width: float) -> Series:
     times = rows["approx_time"].to_numpy(np.float64)
     emotions = rows[_EMOTION_COLUMNS].to_numpy(np.float64)
-    authenticity = rows["authenticity"].to_numpy(np.float64)
+    authenticity = rows["p_correct"].to_numpy(np.float64)
     seen = [rows[f"visible_{part.value}"].to_numpy(bool) for part in PARTS]
     hidden = np.stack([_lasting(times, covered(times, visible, width)) for visible in seen], axis=1)
     frames = rows["frame"].to_numpy(np.int64)

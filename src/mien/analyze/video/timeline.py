@@ -99,5 +99,5 @@ def _legend(figure: Any) -> None:
     from matplotlib.patches import Patch
 
     entries: list[Any] = [Patch(color=EMOTION_COLORS[e], label=e.value, alpha=0.85) for e in EMOTIONS]
-    entries.append(Line2D([], [], color="#14181b", linewidth=1.1, label="authenticity of each frame's answer"))
+    entries.append(Line2D([], [], color="#14181b", linewidth=1.1, label="how often each frame's answer is right"))
     figure.legend(handles=entries, loc="outside lower center", ncols=5, fontsize=8, frameon=False)

@@ -1,10 +1,11 @@
 """Faces that keep their number: detection now and then, landmark tracking in between.
 
-Between two detections a face is followed by optical flow (pyramidal Lucas-Kanade, checked forwards and backwards) of
-its landmarks; the similarity that most of them agree on moves its box, and dlib's 68 landmarks are fitted anew in the
-moved box, so that nothing drifts. A face whose flow breaks (a cut, a turn, an occluder) calls for a detection at once.
+Between two detections the face mesh is laid over the place where it was in the frame before; a face whose presence
+falls calls for a detection at once. With dlib a face is followed by optical flow (pyramidal Lucas-Kanade, checked
+forwards and backwards) of its landmarks; the similarity that most of them agree on moves its box, and dlib's 68
+landmarks are fitted anew in the moved box, so that nothing drifts; a face whose flow breaks calls for a detection.
 A face that was away comes back under its old number when it is where it was, or when dlib's face descriptor says it is
-the same one. Descriptors are held in memory only.
+the same one. Nobody's place counts across a hard cut. Descriptors are held in memory only.
 """
 
 from __future__ import annotations
@@ -17,13 +18,28 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.face.landmarks import predict_landmarks
-from mien.types import Face, Float32, UInt8
+from mien.face import mesh
+from mien.face.detect import face_of_mesh
+from mien.face.dlib_faces import predict_landmarks
+from mien.types import Face, Float32, Pose, UInt8
 
 Source = Literal["detected", "tracked"]
 
 FOLLOW_SIZE = 100.0
 """A larger face (``Face.size``, pixels) is reduced to this for following; the networks see 44 pixels."""
+
+
+CUT_SIDE = 32
+"""Frames are compared at this size, in pixels."""
+
+CUT_ALIKE = 0.5
+"""Correlation of two frames below which one does not go on from the other..."""
+
+CUT_CHANGE = 24.0
+"""... if their pixels also differ by so much on average, of 255."""
+
+PRESENCE_KEPT = 0.6
+"""Share of a face's presence in the frame before below which it is detected anew."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,7 @@ class Track:
         seen: time of the last frame it was in, in seconds.
         confirmed: time of the last detection of it, in seconds.
         descriptor: float64 [128], dlib's; None where not yet needed.
+        cut: True where a hard cut took it away: its place says nothing any more.
     """
 
     id: int
@@ -64,6 +81,7 @@ class Track:
     seen: float
     confirmed: float
     descriptor: npt.NDArray[np.float64] | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +109,7 @@ class Tracker:
     """Follows the faces of one video, frame by frame.
 
     Args:
-        detect: grey frame uint8 [H, W] and the faces to be expected in it -> the faces found.
+        detect: RGB frame uint8 [H, W, 3] and the faces to be expected in it -> the faces found.
         describe: RGB frame uint8 [H, W, 3] and a face of it -> float64 [128]; None never compares faces.
         settings: how faces are followed.
     """
@@ -129,8 +147,11 @@ class Tracker:
         """
         gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
         whole = True
-        if not forget_flow:
-            whole = self._follow(gray)
+        if self._before is not None and is_cut(self._before, gray):
+            self._leave_all()
+            whole = False
+        elif not forget_flow:
+            whole = self._follow(pixels, gray)
         self._before = gray
         due = time - self._detected >= self.settings.detect_seconds - 1e-6
         sources: dict[int, Source] = {track.id: "tracked" for track in self.active}
@@ -140,11 +161,22 @@ class Tracker:
             track.seen = time
         return [TrackedFace(t.id, t.face, sources[t.id]) for t in sorted(self.active, key=lambda t: t.id)]
 
-    def _follow(self, gray: UInt8) -> bool:
-        """Move every active face on; False where the flow of one broke."""
+    def _leave_all(self) -> None:
+        """A hard cut: nobody goes on."""
+        for track in self.active:
+            track.cut = True
+        self.lost += self.active
+        self.active = []
+
+    def _follow(self, pixels: UInt8, gray: UInt8) -> bool:
+        """Move every active face on; False where one was not to be seen where it should be."""
         whole = True
         for track in self.active:
-            moved = None if self._before is None else follow(self._before, gray, track.face, self.settings.points_kept)
+            if track.face.mesh is not None:
+                moved = follow_mesh(pixels, track.face)
+            else:
+                before, kept = self._before, self.settings.points_kept
+                moved = None if before is None else follow(before, gray, track.face, kept)
             if moved is None:
                 whole = False
             else:
@@ -154,7 +186,7 @@ class Tracker:
     def _match(self, pixels: UInt8, gray: UInt8, time: float, trust_flow: bool) -> dict[int, Source]:
         """Detect, give every detection its track, and drop the tracks that are gone."""
         self._detected = time
-        faces = self.detect(gray, [t.face for t in self.active])
+        faces = self.detect(pixels, [t.face for t in self.active])
         pairs = matches([t.face for t in self.active], faces, self.settings.same_place)
         sources: dict[int, Source] = {}
         for i, j in pairs:
@@ -181,7 +213,7 @@ class Tracker:
     def _track_for(self, pixels: UInt8, face: Face, time: float) -> Track:
         """The lost track that this face belongs to, or a new one."""
         for track in sorted(self.lost, key=lambda t: -t.seen):
-            near = overlap(track.face, face) >= self.settings.same_place
+            near = not track.cut and overlap(track.face, face) >= self.settings.same_place
             if near and time - track.seen <= self.settings.away_seconds:
                 return self._revived(track, face, time)
         descriptor = None if self.describe is None else self.describe(pixels, face)
@@ -200,8 +232,31 @@ class Tracker:
 
     def _revived(self, track: Track, face: Face, time: float) -> Track:
         self.lost.remove(track)
-        track.face, track.seen, track.confirmed = face, time, time
+        track.face, track.seen, track.confirmed, track.cut = face, time, time, False
         return track
+
+
+def is_cut(before: UInt8, now: UInt8) -> bool:
+    """True where a frame uint8 [H, W] shows another scene than the one before it."""
+    one, other = (
+        cv2.resize(frame, (CUT_SIDE, CUT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float64).ravel()
+        for frame in (before, now)
+    )
+    if np.abs(one - other).mean() < CUT_CHANGE:
+        return False
+    one, other = one - one.mean(), other - other.mean()
+    return bool(one @ other < CUT_ALIKE * np.sqrt((one @ one) * (other @ other) + 1e-9))
+
+
+def follow_mesh(pixels: UInt8, face: Face) -> Face | None:
+    """A face of the frame before in this one (uint8 [H, W, 3], RGB), by the mesh; None where it is not there."""
+    if face.mesh is None:
+        return None
+    seen = mesh.run([pixels], [mesh.Place.of_mesh(face.mesh)])
+    moved = face_of_mesh(seen.points[0], float(seen.presence[0]), "track", face.score)
+    kept = (moved.presence or 0.0) >= PRESENCE_KEPT * (face.presence or 0.0)
+    near = overlap(moved, face) > 0.3 and 0.7 < moved.size / max(face.size, 1e-6) < 1.4
+    return moved if kept and near and _inside(moved, pixels) else None
 
 
 def follow(before: UInt8, now: UInt8, face: Face, points_kept: float = 0.4) -> Face | None:
@@ -326,6 +381,10 @@ def _to_plain(track: Track) -> dict[str, Any]:
         "landmarks": face.landmarks.tolist(),
         "detector": face.detector,
         "score": face.score,
+        "mesh": None if face.mesh is None else face.mesh.tolist(),
+        "pose": None if face.pose is None else face.pose.to_dict(),
+        "presence": face.presence,
+        "cut": track.cut,
         "seen": track.seen,
         "confirmed": track.confirmed,
         "descriptor": None if track.descriptor is None else track.descriptor.tolist(),
@@ -334,6 +393,9 @@ def _to_plain(track: Track) -> dict[str, Any]:
 
 def _from_plain(values: dict[str, Any]) -> Track:
     box, landmarks = (np.asarray(values[name], np.float32) for name in ("box", "landmarks"))
-    face = Face(box, landmarks, values["detector"], float(values["score"]))
+    points = None if values["mesh"] is None else np.asarray(values["mesh"], np.float32)
+    pose = None if values["pose"] is None else Pose(**values["pose"])
+    face = Face(box, landmarks, values["detector"], float(values["score"]), points, pose, values["presence"])
     descriptor = None if values["descriptor"] is None else np.asarray(values["descriptor"], np.float64)
-    return Track(int(values["id"]), face, float(values["seen"]), float(values["confirmed"]), descriptor)
+    seen, confirmed = float(values["seen"]), float(values["confirmed"])
+    return Track(int(values["id"]), face, seen, confirmed, descriptor, bool(values["cut"]))

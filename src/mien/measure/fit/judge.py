@@ -50,7 +50,9 @@ class _JudgeData:
         return self.pair // N_EMOTIONS
 
     @classmethod
-    def of(cls, probabilities: Sequence[Float64], labels: Labels | Sequence[Labels]) -> _JudgeData:
+    def of(
+        cls, probabilities: Sequence[Float64], labels: Labels | Sequence[Labels], faces: Sequence[Labels] | None
+    ) -> _JudgeData:
         said = [p.argmax(axis=1) for p in probabilities]
         pair = np.concatenate([s * N_EMOTIONS + a for s, a in enumerate(said)])
         odds = np.concatenate([log_odds(p.max(axis=1)) for p in probabilities])
@@ -58,10 +60,14 @@ class _JudgeData:
             right, face = [a == labels for a in said], np.tile(np.arange(len(labels)), len(said))
         else:
             right, face = [a == own for a, own in zip(said, labels, strict=True)], np.arange(len(pair))
+            if faces is not None:
+                face = np.unique(np.concatenate(faces), return_inverse=True)[1]
         return cls(len(said), pair, odds, np.concatenate(right).astype(np.float64), face)
 
 
-def fit_judge(probabilities: Sequence[Float64], labels: Labels | Sequence[Labels]) -> Judge:
+def fit_judge(
+    probabilities: Sequence[Float64], labels: Labels | Sequence[Labels], faces: Sequence[Labels] | None = None
+) -> Judge:
     """Hierarchical logistic regression by empirical Bayes.
 
     log odds of being right = intercept_se + slope_s * log odds of the answer's calibrated probability. Were the
@@ -71,8 +77,10 @@ def fit_judge(probabilities: Sequence[Float64], labels: Labels | Sequence[Labels
     Args:
         probabilities: calibrated, float64 [N, 8] a source.
         labels: int64 [N], of the same faces for every source; or one array a source, each of other faces.
+        faces: with one array of labels a source: int64 [N] a source, whose face each row shows, where sources share
+            some.
     """
-    data = _JudgeData.of(probabilities, labels)
+    data = _JudgeData.of(probabilities, labels, faces)
 
     def loss(log_spreads: Float64) -> float:
         spreads = np.exp(log_spreads)

@@ -7,15 +7,17 @@ Needs scipy and scikit-learn (extra ``study``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mien.errors import TableError
-from mien.measure.covered import OccludedViews
+from mien.measure.covered import HiddenAnswers, OccludedViews
 from mien.measure.fit.fusion import FusionFit, fit_fusion, fit_partial
 from mien.measure.fit.judge import fit_judge
+from mien.measure.fit.pieces import fit_pieces
 from mien.measure.fit.pooling import Pooled, correlation, count, pool
 from mien.measure.fit.probabilities import (
     COVERAGES,
@@ -28,6 +30,8 @@ from mien.measure.fit.probabilities import (
 from mien.measure.predictions import by_area
 from mien.trust.authenticity import Calibration, SourceCalibration, softmax
 from mien.trust.fusion import Fusion, fuse
+from mien.trust.reference import ReferenceAnswers
+from mien.trust.sources import HIDDEN_SOURCES
 from mien.types import AREAS, EMOTIONS, N_EMOTIONS, Area, Float32
 
 MINIMUM_FACES = 100
@@ -44,6 +48,7 @@ class TrustFit:
         methods: every calibration method of every source in cross-validation.
         sources: the sources that every face has: the areas, and those that are fused from them.
         pooled: the posterior behind the authenticity table, in the order of ``sources``.
+        reference: by source, the answers on which it was fitted (those of fused sources cross-fitted).
     """
 
     calibration: Calibration
@@ -51,6 +56,7 @@ class TrustFit:
     methods: pd.DataFrame
     sources: tuple[str, ...]
     pooled: Pooled
+    reference: Mapping[str, ReferenceAnswers] = field(default_factory=dict)
 
     def authenticity_table(self, fused: bool = False) -> pd.DataFrame:
         """The AuthenticityTable: emotion, area, p, low, high, n, n_right.
@@ -84,6 +90,7 @@ def fit_trust(
     models: Mapping[str, str] | None = None,
     dataset: str | None = None,
     occluded: Mapping[Area, OccludedViews] | None = None,
+    hidden: Mapping[str, HiddenAnswers] | None = None,
 ) -> TrustFit:
     """Fit calibration, judge, prediction sets, authenticity table and fusion.
 
@@ -94,6 +101,8 @@ def fit_trust(
         dataset: its name; None takes the table's.
         occluded: faces of the fitting split with one part covered (``occluded.occluded_views``); None fits no rules for
             faces on which something was found in front of a part, and they are answered from the areas alone.
+        hidden: by source, answers for faces of which something was found hidden, of a network that sees that
+            (``mien.measure.fit.pieces``).
 
     Raises:
         TableError: the table is not complete, or holds too few faces.
@@ -113,6 +122,8 @@ def fit_trust(
     scores |= {name: compare_methods(z, covered_labels[name]) for name, z in covered.items()}
     methods = {name: next(s.method for s in rows if s.chosen) for name, rows in scores.items()}
     fitted = fit_sources(sources, labels, methods) | fit_sources(covered, covered_labels, methods)
+    if hidden:
+        fitted |= fit_pieces(*_rows_of(hidden))
     name = str(table["dataset"].iloc[0]) if dataset is None else dataset
     calibration = Calibration(name, len(labels), prior, fitted, dict(models or {}))
     answers = np.stack([z.argmax(axis=1) for z in sources.values()])
@@ -121,7 +132,20 @@ def fit_trust(
     fusion = FusionFit(
         Fusion(whole.fusion.rules, partial.fusion.partial), whole.scores + partial.scores, whole.held_out
     )
-    return TrustFit(calibration, fusion, compared, tuple(sources), pooled)
+    kept = {name: ReferenceAnswers(z, labels) for name, z in sources.items()}
+    kept |= {name: ReferenceAnswers(z, covered_labels[name]) for name, z in covered.items()}
+    kept |= {name: ReferenceAnswers(h.logits, h.labels) for name, h in (hidden or {}).items()}
+    return TrustFit(calibration, fusion, compared, tuple(sources), pooled, kept)
+
+
+def _rows_of(
+    hidden: Mapping[str, HiddenAnswers],
+) -> tuple[Float32, Labels, npt.NDArray[np.str_], tuple[str, ...], Labels]:
+    """Answers by source as what :func:`fit_pieces` takes."""
+    rows = list(hidden.values())
+    sources = np.repeat(list(hidden), [len(h.labels) for h in rows])
+    logits, labels, faces = (np.concatenate([getattr(h, name) for h in rows]) for name in ("logits", "labels", "faces"))
+    return logits, labels, sources, HIDDEN_SOURCES, faces
 
 
 def source_logits(fit: TrustFit, logits: Mapping[Area, Float32]) -> dict[str, Float32]:

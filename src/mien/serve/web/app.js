@@ -154,7 +154,7 @@ function showFaces() {
 function showAnswer() {
   const of = face();
   const answer = current();
-  const right = answer?.fused.authenticity;
+  const right = answer?.fused.p_correct;
   $("verdict").textContent = !of ? "No face found" : answer ? capital(answer.emotion) : "No answer";
   fill($("trust-words"), !of
     ? "mien looks for upright faces of at least about 80 pixels. Try a closer or better lit picture."
@@ -203,10 +203,10 @@ function changeWords(of) {
   if (!after) return "With every part hidden there is no answer.";
   if (!before) return `Now ${after.emotion}, ${after.words}.`;
   const head = after.emotion === before.emotion ? `Still ${after.emotion}` : `${capital(before.emotion)} becomes ${after.emotion}`;
-  if (!after.fused.authenticity || !before.fused.authenticity) return `${head}.`;
-  const points = Math.round(100 * (after.fused.authenticity.value - before.fused.authenticity.value));
+  if (!after.fused.p_correct || !before.fused.p_correct) return `${head}.`;
+  const points = Math.round(100 * (after.fused.p_correct.value - before.fused.p_correct.value));
   const moved = points === 0 ? "nearly as far to be trusted" : `${Math.abs(points)} ${Math.abs(points) === 1 ? "point" : "points"} ${points < 0 ? "less" : "more"} to be trusted`;
-  return `${head}, ${moved}: right ${percent(before.fused.authenticity.value)} before, ${percent(after.fused.authenticity.value)} now.`;
+  return `${head}, ${moved}: right ${percent(before.fused.p_correct.value)} before, ${percent(after.fused.p_correct.value)} now.`;
 }
 
 function toggle(part) {

@@ -63,7 +63,7 @@ export function areaTable(node, face, visible, used) {
   const row = (area) => {
     const prediction = face.areas[area];
     const hidden = !visible(area);
-    const right = prediction.authenticity;
+    const right = prediction.p_correct;
     return html("tr", { role: "row", class: [hidden ? "dim" : "", area === used ? "used" : ""].join(" "), "data-area": area },
       html("th", { scope: "row", role: "rowheader" }, AREA_TITLES[area], hidden && html("span", { class: "visually-hidden" }, " (shows a hidden part)")),
       html("td", { class: "said", role: "cell" }, prediction.emotion),

@@ -89,7 +89,8 @@ def paper_counts_table(name: str) -> Exhibit:
 
 
 def _detectors(index: pd.DataFrame) -> str:
-    words = {"hog": "dlib's HOG detector", "cnn": "dlib's CNN detector", "given": "the data set's own landmarks",
+    words = {"mesh": "BlazeFace and the face mesh", "hog": "dlib's HOG detector", "cnn": "dlib's CNN detector",
+             "given": "the data set's own landmarks",
              "frame": "no detector (the whole picture was taken)"}  # fmt: skip
     shares = index["detector"].value_counts(normalize=True)
     found = [f"{percent(share)}% by {words.get(str(name), str(name))}" for name, share in shares.items()]

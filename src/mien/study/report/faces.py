@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mien.face.crops import Frame, frame_of
-from mien.face.landmarks import detect
+from mien.face.detect import detect
 from mien.study.report.inputs import Evidence
 from mien.types import EMOTIONS, Emotion
 

@@ -1,0 +1,72 @@
+"""The user's own boxes of faces, from a table: what no detector found, or another program did."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from mien.errors import TableError
+from mien.types import Float32
+
+COLUMNS = ("face_x", "face_y", "face_width", "face_height")
+"""As in mien's own tables, so that a table can be corrected and given back; ``input`` names the photo."""
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """Boxes by photo.
+
+    Attributes:
+        by_input: float32 [4] boxes (x0, y0, x1, y1) of each photo, in pixels of the upright picture.
+        path: the table.
+    """
+
+    by_input: Mapping[str, Sequence[Float32]]
+    path: Path
+
+    def of(self, name: str) -> Sequence[Float32]:
+        """Boxes of a photo, by its path as given, or by its file name alone."""
+        for key in (name, Path(name).name, ""):
+            if key in self.by_input:
+                return self.by_input[key]
+        raise TableError(f"{self.path}: holds no box for {name}")
+
+
+@cache
+def read_boxes(path: Path) -> Boxes:
+    """Read a CSV file with the columns ``input`` (not needed for one photo) and :data:`COLUMNS`.
+
+    Raises:
+        TableError: the file cannot be read, lacks a column, or holds a box that is none.
+    """
+    try:
+        with path.expanduser().open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TableError(f"{path}: cannot be read ({error})") from None
+    if not rows:
+        raise TableError(f"{path}: holds no box")
+    missing = [name for name in COLUMNS if name not in rows[0]]
+    if missing:
+        raise TableError(
+            f"{path}: the column {missing[0]} is missing; boxes have the columns input, {', '.join(COLUMNS)}"
+        )
+    boxes: dict[str, list[Float32]] = {}
+    for number, row in enumerate(rows, 2):
+        boxes.setdefault(row.get("input") or "", []).append(_box(row, f"{path}, line {number}"))
+    return Boxes(boxes, path)
+
+
+def _box(row: Mapping[str, str], where: str) -> Float32:
+    try:
+        x, y, width, height = (float(row[name]) for name in COLUMNS)
+    except (TypeError, ValueError):
+        raise TableError(f"{where}: {', '.join(COLUMNS)} must be numbers") from None
+    if not (abs(x) < 1e6 and abs(y) < 1e6 and 1 <= width < 1e6 and 1 <= height < 1e6):
+        raise TableError(f"{where}: a box is at least one pixel wide and high, and finite")
+    return np.array([x, y, x + width, y + height], np.float32)

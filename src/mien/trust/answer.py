@@ -1,0 +1,311 @@
+"""From faces to answers: the one path that serves photos, videos, evaluation and every measurement.
+
+A face comes as a canvas (``mien.face.crops``). The path asks the networks about every area, finds what is hidden, and
+answers; each answer names its *source* (``mien.trust.sources``), under which it is calibrated and judged.
+
+Two kinds of network answer here. The one network looks at the whole face as it is and says in the same pass what is
+hidden: its answer is that pass. Networks of single areas answer from the areas of what is visible, fused
+(``mien.trust.fusion``). Where the user says what is visible, both answer from just that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from mien.errors import ModelError
+from mien.face.aligned import area_view
+from mien.face.areas import bounding_box, square_of
+from mien.face.crops import Frame, cut, frame_of
+from mien.face.spec import Crop, CropSpec, Sampling
+from mien.trust import fusion
+from mien.trust.authenticity import Calibration, SourceCalibration, softmax
+from mien.trust.contribution import photo_contribution
+from mien.trust.fusion import Fusion
+from mien.trust.models import Models
+from mien.trust.prior import Prior, weighted_threshold
+from mien.trust.reference import ReferenceAnswers
+from mien.trust.sources import hidden_source
+from mien.trust.visibility import VisibilityModel, visibility_of
+from mien.types import (
+    EMOTIONS,
+    N_EMOTIONS,
+    PARTS,
+    Area,
+    Emotion,
+    Face,
+    Float32,
+    Interval,
+    Part,
+    Prediction,
+    UInt8,
+    Visibility,
+)
+
+
+class Canvases(Protocol):
+    """Faces that can be had at the face size and sampling of a crop spec."""
+
+    def of(self, spec: CropSpec) -> Sequence[Frame]:
+        """One canvas a face."""
+
+
+class PictureFaces:
+    """The faces of one picture; canvases are made once a face size and sampling."""
+
+    def __init__(self, gray: UInt8, faces: Sequence[Face]) -> None:
+        self.gray, self.faces = gray, faces
+        self._kept: dict[tuple[float, Sampling], list[Frame]] = {}
+
+    def of(self, spec: CropSpec) -> Sequence[Frame]:
+        """One canvas a face."""
+        how = spec.face_size, spec.sampling
+        if how not in self._kept:
+            self._kept[how] = [frame_of(self.gray, face.landmarks, *how) for face in self.faces]
+        return self._kept[how]
+
+
+@dataclass(frozen=True)
+class PreparedFaces:
+    """Canvases that were made before, the same for every crop spec: a prepared data set's."""
+
+    canvases: Sequence[Frame]
+
+    def of(self, spec: CropSpec) -> Sequence[Frame]:
+        """One canvas a face."""
+        return self.canvases
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What the networks say of N faces.
+
+    Attributes:
+        areas: logits float32 [N, 8] of every area.
+        views: uint8 [N, size, size], what each area's network saw.
+        seen: N, what is visible.
+        logits: float32 [N, 8], the answers; 0 where no part is visible.
+        sources: N names under which the answers are calibrated; empty where no part is visible.
+        shown: N areas from which the answers come; None where no part is visible.
+    """
+
+    areas: Mapping[Area, Float32]
+    views: Mapping[Area, UInt8]
+    seen: Sequence[Visibility]
+    logits: Float32
+    sources: Sequence[str]
+    shown: Sequence[Area | None]
+
+
+class AnswerPath:
+    """Networks, what they see, and how their answers are put together.
+
+    Args:
+        models: the networks.
+        rule: how areas are fused, for networks of single areas.
+        sight: what finds hidden parts; None takes all parts as visible.
+    """
+
+    def __init__(self, models: Models, rule: Fusion = fusion.LARGEST, sight: VisibilityModel | None = None) -> None:
+        self.models, self.fusion, self.sight = models, rule, sight
+
+    @classmethod
+    def of(cls, models: Models, rule: Fusion = fusion.LARGEST) -> AnswerPath:
+        """With the networks' own sight, else that of the package's networks, else none."""
+        return cls(models, rule, sight_of(models))
+
+    def look(
+        self, faces: Canvases, visible: frozenset[Part] | None = None, areas: Sequence[Area] | None = None
+    ) -> Looked:
+        """Ask the networks and answer.
+
+        Args:
+            faces: at least one.
+            visible: the parts that are visible, where the user says so; None finds out for each face.
+            areas: ask about these areas only (and those that the answer needs); None asks about all.
+        """
+        wanted = self._wanted(visible, areas)
+        specs = {area: self.models.entry(area).spec for area in wanted}
+        views = {area: np.stack([area_view(c, area, spec) for c in faces.of(spec)]) for area, spec in specs.items()}
+        logits, hidden = self._asked(views)
+        count = len(next(iter(views.values())))
+        seen = self._seen(faces, count, visible, hidden)
+        answers = np.zeros((count, N_EMOTIONS), np.float32)
+        sources, shown = [""] * count, [None] * count  # type: list[str], list[Area | None]
+        for i, of_face in enumerate(seen):
+            if not of_face.visible:
+                continue
+            if hidden is not None and not of_face.given:
+                answers[i], sources[i] = logits[Area.WHOLE_FACE][i], hidden_source(of_face.hidden_pieces)
+                shown[i] = Area.of(of_face.visible)
+                continue
+            own = {area: rows[i : i + 1] for area, rows in logits.items()}
+            fused = self.fused(own, of_face.visible, self._blanked(faces, i, of_face))
+            if fused is not None:
+                answers[i], sources[i], shown[i] = fused.logits[0], fused.source, fused.area
+        return Looked(logits, views, seen, answers, sources, shown)
+
+    def fused(
+        self, logits: fusion.Logits, visible: frozenset[Part], blanked: fusion.Logits | None = None
+    ) -> fusion.Fused | None:
+        """The answer from the areas of visible parts; None where there is none."""
+        if not visible or not any(area.parts <= visible for area in logits):
+            return None
+        return fusion.fuse(logits, visible, self.fusion, blanked)
+
+    def _wanted(self, visible: frozenset[Part] | None, areas: Sequence[Area] | None) -> list[Area]:
+        if areas is None:
+            return list(self.models.areas)
+        needed = {Area.WHOLE_FACE} if self.models.sees_hidden and visible is None else set(self.models.areas)
+        return [area for area in self.models.areas if area in needed | set(areas)]
+
+    def _asked(self, views: Mapping[Area, UInt8]) -> tuple[dict[Area, Float32], Float32 | None]:
+        """Logits of every area, and float32 [N, 4], what is hidden, where the network says so."""
+        if not self.models.sees_hidden or Area.WHOLE_FACE not in views:
+            return {area: self.models.logits(area, pixels) for area, pixels in views.items()}, None
+        whole, hidden = self.models.one_pass(views[Area.WHOLE_FACE])
+        others = {area: pixels for area, pixels in views.items() if area is not Area.WHOLE_FACE}
+        logits = {area: self.models.logits(area, pixels) for area, pixels in others.items()}
+        return logits | {Area.WHOLE_FACE: whole}, hidden
+
+    def _seen(
+        self, faces: Canvases, count: int, visible: frozenset[Part] | None, hidden: Float32 | None
+    ) -> list[Visibility]:
+        if visible is not None or self.sight is None:
+            shown = frozenset(PARTS) if visible is None else visible
+            return [Visibility({part: float(part in shown) for part in PARTS}, shown, given=True)] * count
+        entry = self.sight.models.entry(Area.WHOLE_FACE)
+        canvases = faces.of(entry.spec)
+        if hidden is None:
+            return self.sight.visibilities(canvases, "one")
+        return [visibility_of(canvas, row, entry.thresholds) for canvas, row in zip(canvases, hidden, strict=True)]
+
+    def _blanked(self, faces: Canvases, i: int, seen: Visibility) -> Mapping[Area, Float32] | None:
+        """Where one part of a face was found hidden, the logits of its crops with that part blanked."""
+        if seen.given or self.models.sees_hidden:
+            return None
+        of_face = {}
+        for area in fusion.blanked_within(seen.visible):
+            if area in self.models.areas:
+                spec = self.models.entry(area).spec
+                crop = cut(faces.of(spec)[i], area, spec, hidden=frozenset(PARTS) - seen.visible)
+                of_face[area] = self.models.logits(area, crop[None])
+        return of_face or None
+
+
+class Judge:
+    """Calibrated probabilities and P(right) of logits; the plain softmax where nothing was fitted.
+
+    Args:
+        calibration: None where these networks were never calibrated.
+        coverage: also give prediction sets with this coverage.
+        prior: mix of emotions among the faces, where it is not that of the calibration (``mien.trust.prior``).
+        reference: by source, what prediction sets are worked out from where a prior is given.
+
+    Raises:
+        ModelError: a prior is given, and these networks were never calibrated.
+    """
+
+    def __init__(
+        self,
+        calibration: Calibration | None,
+        coverage: float | None = None,
+        prior: Prior | None = None,
+        reference: Mapping[str, ReferenceAnswers] | None = None,
+    ) -> None:
+        if prior is not None and calibration is None:
+            raise ModelError("these networks were never calibrated, so no mix of emotions can be taken into account")
+        self.calibration, self.coverage, self.prior = calibration, coverage, prior
+        self.reference = reference or {}
+        self._thresholds: dict[str, float] = {}
+
+    @property
+    def shares(self) -> Float32:
+        """float32 [8], the mix of emotions under which is judged; even where nothing was fitted."""
+        if self.prior is not None:
+            return np.asarray(self.prior.shares, np.float32)
+        return np.full(N_EMOTIONS, 1 / N_EMOTIONS, np.float32) if self.calibration is None else self.calibration.prior
+
+    def predictions(self, area: Area, logits: Float32, source: str = "") -> list[Prediction]:
+        """One prediction a row of logits float32 [N, 8]; ``source`` is how they are calibrated, the area by default."""
+        source = source or area
+        said = [EMOTIONS[i] for i in logits.argmax(axis=1)]
+        if self.calibration is None:
+            probabilities = softmax(logits).astype(np.float32)
+            return [Prediction(area, z, p, e, None) for z, p, e in zip(logits, probabilities, said, strict=True)]
+        if self.prior is not None:
+            return self._under_prior(area, logits, source, self.calibration, self.prior)
+        probabilities = self.calibration.probabilities(source, logits)
+        right = self.calibration.judge(source, logits)
+        sets: list[tuple[Emotion, ...]] = [()] * len(logits)
+        if self.coverage is not None:
+            sets = self.calibration.prediction_set(source, logits, self.coverage)
+        rows = zip(logits, probabilities, said, right, sets, strict=True)
+        return [Prediction(area, z, p, e, r, s) for z, p, e, r, s in rows]
+
+    def _under_prior(
+        self, area: Area, logits: Float32, source: str, calibration: Calibration, prior: Prior
+    ) -> list[Prediction]:
+        fitted = calibration.source(source)
+        probabilities, (value, low, high) = fitted.under(logits, prior.weights(calibration.prior))
+        threshold = None if self.coverage is None else self._threshold(source, fitted, calibration, prior)
+        out = []
+        for i, p in enumerate(probabilities):
+            said, sets = int(p.argmax()), tuple[Emotion, ...]()
+            if threshold is not None:
+                sets = tuple(EMOTIONS[k] for k in np.argsort(-p, kind="stable") if k == said or p[k] >= threshold)
+            right = Interval(float(value[i]), float(low[i]), float(high[i]), int(fitted.said[said]))
+            out.append(Prediction(area, logits[i], p.astype(np.float32), EMOTIONS[said], right, sets))
+        return out
+
+    def _threshold(self, source: str, fitted: SourceCalibration, calibration: Calibration, prior: Prior) -> float:
+        """The probability from which an emotion belongs to a prediction set; 0 (all) where nothing is kept for it."""
+        if self.coverage is None or source not in self.reference:
+            return 0.0
+        if source not in self._thresholds:
+            kept, weights = self.reference[source], prior.weights(calibration.prior)
+            probabilities, _ = fitted.under(kept.logits, weights)
+            own = probabilities[np.arange(len(kept.labels)), kept.labels]
+            self._thresholds[source] = weighted_threshold(own, weights[kept.labels], self.coverage)
+        return self._thresholds[source]
+
+
+def contributions_of(
+    path: AnswerPath, judge: Judge, logits: Mapping[Area, Float32], answer: Prediction | None, visible: frozenset[Part]
+) -> Mapping[Part, float]:
+    """Bits by visible part: the answer of every subset of the visible parts gives the game's values."""
+    if answer is None or judge.calibration is None:
+        return {}
+    inside, probabilities = fusion.areas_within(visible), {Area.of(visible): answer.probabilities}
+    for area in inside:
+        fused = path.fused(logits, area.parts) if area in logits and area not in probabilities else None
+        if fused is not None:
+            probabilities[area] = judge.predictions(fused.area, fused.logits, fused.source)[0].probabilities
+    if len(probabilities) < len(inside):
+        return {}
+    return photo_contribution(probabilities, answer.emotion, judge.shares, visible).bits
+
+
+def crops_of_faces(looked: Looked, faces: Sequence[Face], models: Models) -> list[dict[Area, Crop]]:
+    """What each area's network saw of each face, with its square in the picture."""
+    specs = {area: models.entry(area).spec for area in looked.views}
+    return [
+        {
+            area: Crop(area, specs[area], pixels[i], square_of(bounding_box(face.landmarks, area), specs[area].padded))
+            for area, pixels in looked.views.items()
+        }
+        for i, face in enumerate(faces)
+    ]
+
+
+def sight_of(models: Models) -> VisibilityModel | None:
+    """What finds hidden parts: the models' own network, otherwise the shipped one; None where neither is there."""
+    for candidate in (models, None):
+        try:
+            return VisibilityModel(candidate)
+        except ModelError:
+            continue
+    return None
