@@ -86,7 +86,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def claimed(path: Path) -> Iterator[bool]:
-    """Hold the hidden file ``.NAME.lock`` beside a path (it stays there, empty) while the block runs; gives False when another process holds it."""
+    """Hold a path while the block runs; gives False when another process holds it.
+
+    The hidden file ``.NAME.lock`` beside it is what is locked; it stays there, empty.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name.lstrip('.')}.lock"), timeout=0)
     try:
