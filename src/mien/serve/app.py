@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,27 +16,32 @@ from typing import Annotated, Any, Literal
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from mien.analyze.analyzer import Analyzer
+from mien.analyze.table import COLUMNS
 from mien.assets import SAMPLE
 from mien.errors import MienError, MissingExtraError, UsageError
 from mien.face.areas import PART_LANDMARKS
 from mien.face.detect import DetectorChoice
 from mien.serve.desk import Desk
+from mien.serve.examples import PLAIN, TITLES, known_title
 from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
 from mien.serve.problems import answer_to, problem
 from mien.serve.schema import PICTURE
 from mien.serve.settings import ServeSettings
 from mien.serve.trust import trust_tables
 from mien.serve.upload import FIELD, read_picture
-from mien.serve.work import Upload, answer_upload, get_ready
+from mien.serve.work import Example, Upload, answer_example, answer_upload, get_ready
 from mien.trust.models import Models
 from mien.trust.prior import Prior
 from mien.types import AREAS, EMOTIONS, PARTS
 
 WEB = Path(__file__).parent / "web"
+WAY_BACK = (
+    '<nav aria-label="mien" style="padding:10px 16px;background:#fff;font:16px/1.4 system-ui,sans-serif">'
+    '<a href="/" style="color:#1f5a70">\u2190 Back to mien</a></nav>'
+)
 log = logging.getLogger("mien.serve")
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -77,6 +84,7 @@ _PROBLEM = {
 }
 _PROBLEMS: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 403, 408, 413, 421, 422, 503, 504), _PROBLEM)
 _ANSWER = {"description": "The faces and their answers.", "content": {"application/json": {"schema": PICTURE}}}
+_STATIC_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _STATUS_TYPES = {404: "NotFoundError", 405: "MethodError"}
 
 
@@ -115,6 +123,7 @@ def create_app(settings: ServeSettings, analyzer: Analyzer | None = None) -> Fas
     _add_problems(app)
     _add_pages(app, settings)
     _add_api(app, settings, analyzer, desk)
+    _add_examples(app, desk)
     return app
 
 
@@ -142,7 +151,13 @@ def _add_problems(app: FastAPI) -> None:
 
 
 def _add_pages(app: FastAPI, settings: ServeSettings) -> None:
-    app.mount("/static", StaticFiles(directory=WEB), name="static")
+    files = {path.name: path.read_bytes() for path in WEB.iterdir() if path.is_file()}
+
+    @app.get("/static/{name}", include_in_schema=False)
+    async def static(name: str) -> Response:
+        if name not in files:
+            raise HTTPException(404, "Not Found")
+        return Response(files[name], media_type=_STATIC_TYPES[Path(name).suffix])
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
@@ -165,7 +180,15 @@ def _add_pages(app: FastAPI, settings: ServeSettings) -> None:
     async def report() -> Response:
         if settings.report is None:
             raise HTTPException(404, "this server was started without --report")
-        return HTMLResponse(settings.report.read_text("utf-8"), headers={"Content-Security-Policy": REPORT_POLICY})
+        page = with_way_back(settings.report.read_text("utf-8"))
+        return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+def with_way_back(html: str) -> str:
+    """A report with a link to the page as the first thing in its body."""
+    opening = re.search(r"<body[^>]*>", html, re.IGNORECASE)
+    place = opening.end() if opening else 0
+    return html[:place] + WAY_BACK + html[place:] if opening else html + WAY_BACK
 
 
 def _swagger(name: str) -> bytes:
@@ -199,6 +222,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         preview: Annotated[
             bool, Query(description="Add the picture as a JPEG, for browsers that show no TIFF.")
         ] = False,
+        rows: Annotated[bool, Query(description="Add the rows of the table that `mien analyze --out` writes.")] = False,
         box: Annotated[
             list[str] | None,
             Query(description="A face's box, x0,y0,x1,y1 in pixels (repeat for several): nothing is looked for."),
@@ -223,7 +247,10 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         picture = await read_picture(request, settings)
         visible = None if area is None else tuple(area)
         mix = None if prior is None else Prior.parse(prior, files=False)
-        upload = Upload(picture, visible, detector, heatmap, what_if, preview, input, _boxes(box), whole_picture, mix)
+        boxes = _boxes(box)
+        upload = Upload(
+            picture, visible, detector, heatmap, what_if, preview, input, boxes, whole_picture, mix, rows=rows
+        )
         return await desk.run(answer_upload, upload)
 
     @app.get("/api/trust", responses={**_PROBLEMS, 404: _PROBLEM}, tags=["trust"])
@@ -254,6 +281,9 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
             },
             "heatmap": "visualisation" in analyzer.models.manifest,
             "report": settings.report is not None,
+            "examples": [{"name": name, "title": title} for name, title in TITLES.items()],
+            "columns": list(COLUMNS),
+            "options": {"whole_picture": True, "prior": True},
         }
 
     @app.get("/api/sample", tags=["server"], response_class=FileResponse)
@@ -268,3 +298,27 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         if settings.token is not None:
             response.set_cookie(COOKIE, settings.token, httponly=True, samesite="strict", path="/")
         return response
+
+
+def _add_examples(app: FastAPI, desk: Desk) -> None:
+    kept: dict[str, Example] = {}
+    lock = asyncio.Lock()
+
+    async def made(name: str) -> Example:
+        """Worked out once, and one at a time."""
+        known_title(name)
+        async with lock:
+            if name not in kept:
+                kept[name] = await desk.run(answer_example, name)
+        return kept[name]
+
+    @app.get("/api/examples/{name}.jpg", responses={404: _PROBLEM}, tags=["server"], response_class=Response)
+    async def picture(name: str) -> Response:
+        """A face to try: the bundled photo, or it behind something drawn over it."""
+        content = SAMPLE.read_bytes() if name == PLAIN else (await made(name)).picture
+        return Response(content, media_type="image/jpeg")
+
+    @app.get("/api/examples/{name}.json", responses={404: _PROBLEM, 200: _ANSWER}, tags=["server"])
+    async def answer(name: str) -> dict[str, Any]:
+        """The answer for a face to try, as `/api/analyze` gives it, worked out once."""
+        return (await made(name)).answer

@@ -126,6 +126,11 @@ PICTURE: Schema = _object(
         },
         "faces": _list(_FACE),
         "preview": {"type": "string", "description": "Data URL of a JPEG; only with preview=true."},
+        "rows": {
+            "type": "array",
+            "description": "One row a face of the table that mien analyze --out writes; only with rows=true.",
+            "items": {"type": "object"},
+        },
     },
-    optional=("preview",),
+    optional=("preview", "rows"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any
 
 import cv2
@@ -18,9 +19,15 @@ PREVIEW_SIDE = 1600
 
 
 def page_answer(
-    analyzer: Analyzer, answers: Answers, *, what_if: bool = False, heatmap: bool = False, preview: bool = False
+    analyzer: Analyzer,
+    answers: Answers,
+    *,
+    what_if: bool = False,
+    heatmap: bool = False,
+    preview: bool = False,
+    rows: bool = False,
 ) -> dict[str, Any]:
-    """The CLI's JSON of a picture, and on request two more entries for each face.
+    """The CLI's JSON of a picture, and on request what more the page shows.
 
     Args:
         analyzer: what answered.
@@ -28,10 +35,13 @@ def page_answer(
         what_if: add ``what_if``: by area, the answer if only its parts were visible.
         heatmap: add ``heatmap``: the class map in the published colours (JET) as a PNG, and its box.
         preview: add ``preview`` to the whole: the picture as a JPEG, for browsers that do not show its format (TIFF).
+        rows: add ``rows`` to the whole: its rows of the table that ``mien analyze --out`` writes.
     """
     values = answers.to_dict()
     if preview:
         values["preview"] = _preview(answers.image)
+    if rows:
+        values["rows"] = [{name: _plain(value) for name, value in row.items()} for row in answers.to_rows()]
     for entry, answer in zip(values["faces"], answers, strict=True):
         if what_if:
             entry["what_if"] = {area.value: _what_if(analyzer, answer, area) for area in AREAS}
@@ -53,6 +63,12 @@ def _what_if(analyzer: Analyzer, answer: Answer, area: Area) -> dict[str, Any] |
         "notes": list(other.notes),
         "words": _words(other.fused),
     }
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON has it: what is not known is null."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _words(prediction: Prediction) -> str:

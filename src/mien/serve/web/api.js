@@ -1,11 +1,19 @@
 // The server's HTTP API. Every problem becomes an Error whose message can be shown as it is.
 
+import * as read from "./read.js";
+
 export class Problem extends Error {
   constructor(type, message) {
     super(message);
     this.type = type;
   }
 }
+
+/** Problems that may be gone a moment later. */
+export const PASSING = ["BusyError", "Offline", "AnalysisTimeoutError", "UploadTimeoutError"];
+
+// What the page preloads was refused before the login; browsers keep the refusal, so afterwards another address is asked.
+let afresh = "";
 
 async function call(path, options = {}) {
   let response;
@@ -22,17 +30,25 @@ async function call(path, options = {}) {
 
 const json = async (path, options) => (await call(path, options)).json();
 
-export const about = () => json("api/about");
-export const trust = () => json("api/trust");
-export const sample = async () => (await call("api/sample")).blob();
+export const about = async () => read.about(await json(`api/about${afresh}`));
+export const trust = async () => read.trust(await json("api/trust"));
+export const examplePath = (name) => `api/examples/${name}.jpg`;
+export const exampleAnswer = async (name, signal) => read.picture(await json(`api/examples/${name}.json${afresh}`, { signal }));
+export const examplePicture = async (name) => new File([await (await call(examplePath(name))).blob()], `${name}.jpg`, { type: "image/jpeg" });
 
 /** Let the browser remember the token for this server, where scripts cannot read it. */
-export const login = (token) => call("api/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
+export async function login(token) {
+  await call("api/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
+  afresh = "?afresh";
+}
 
-/** Analyse a picture (a Blob). */
-export function analyze(picture, { heatmap = true, preview = false, signal } = {}) {
-  const query = new URLSearchParams({ heatmap, preview, what_if: true, input: picture.name ?? "" });
-  return json(`api/analyze?${query}`, {
+/** Analyse a picture (a Blob). settings: {prior, wholePicture}, sent only where the server knows them. */
+export async function analyze(picture, { name = "", heatmap = true, preview = false, rows = true, settings = {}, signal } = {}) {
+  const query = new URLSearchParams({ heatmap, preview, rows, what_if: true, input: name.slice(0, 400) });
+  if (settings.prior) query.set("prior", settings.prior);
+  if (settings.wholePicture) query.set("whole_picture", true);
+  const answer = await json(`api/analyze?${query}`, {
     method: "POST", body: picture, signal, headers: { "Content-Type": picture.type || "application/octet-stream" },
   });
+  return read.picture(answer);
 }

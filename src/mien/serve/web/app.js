@@ -1,16 +1,27 @@
-// The page: takes a picture, asks the server, shows the answer. State lives in one object; show() draws all of it.
+// The page: what is given goes into the queue; what is chosen is shown on the stage, in the panel and in the table.
 
 import * as api from "./api.js";
-import { areaTable, contribution, emotions, FEW, interval, trustTable } from "./charts.js";
 import { $, fill, html } from "./dom.js";
-import { closeUp, draw } from "./overlay.js";
-import { saveJson, savePng } from "./save.js";
+import { placeHelp } from "./help.js";
+import { placeOptions, settings, takeWholePicture } from "./options.js";
+import { answerOf, showFace, showState } from "./panel.js";
+import { fromFile, item, Queue, shown } from "./queue.js";
+import { PARTS } from "./read.js";
+import { saveCsv, saveJson, savePng } from "./save.js";
+import { showDrawing, showPicture, showVideo, wantsCloseUp } from "./stage.js";
+import { showStrip } from "./strip.js";
+import { fillFilters, pictureRecords, showTable, tableRows } from "./table.js";
+import { showView, startTheme } from "./views.js";
 import { Webcam } from "./webcam.js";
-import { areaOf, capital, datasetTitle, listed, partsOf, PARTS, percent, plural, rounded } from "./words.js";
+import { capital, clock, datasetTitle, level, range, seenWords, tag, verdict } from "./words.js";
 
-const state = { about: null, answer: null, picture: null, chosen: 0, hidden: new Set(), url: null, request: 0, live: false };
+/** item, shot: what is shown; face: number of the chosen one; toggled: parts that the user hid or showed against the finding. */
+const state = { item: null, shot: null, face: 0, toggled: new Set(), about: null, following: false };
 let webcam = null;
-let ready = null; // a promise: the server has said what it can do, or why it does not answer
+let region = null;
+let ready = null; // a promise of what the server can do
+
+const queue = new Queue({ onChange: itemChanged, onLocked: () => askForToken(), settings, about: () => ready.then(() => state.about) });
 
 /* ---- words to the user ---- */
 
@@ -21,220 +32,175 @@ function alertUser(message) {
   $("alert").hidden = !message;
 }
 
-/* ---- asking ---- */
-
-async function analyzePicture(blob) {
-  stopWebcam();
-  const request = ++state.request;
-  alertUser("");
-  await ready;
-  if (!state.about) return; // what keeps the server from answering was said
-  if (blob.size > state.about.limits.upload_bytes) {
-    return alertUser(`The picture is larger than ${state.about.limits.upload_bytes / 1e6} MB, the limit.`);
-  }
-  setBusy(true);
-  try {
-    const preview = !(await isShown(blob));
-    const answer = await api.analyze(blob, { heatmap: state.about.heatmap, preview });
-    if (request === state.request) await receive(answer, blob);
-  } catch (error) {
-    if (request === state.request) failed(error);
-  } finally {
-    if (request === state.request) setBusy(false);
-  }
-}
-
-function failed(error) {
-  if (error.type === "UnauthorizedError") return askForToken();
-  alertUser(error.message);
-}
-
-function setBusy(busy) {
-  $("busy").hidden = !busy;
-  $("panel").setAttribute("aria-busy", busy);
-  for (const id of ["choose", "sample", "webcam"]) $(id).disabled = busy;
-  document.body.classList.toggle("is-busy", busy);
-  if (busy) say("Looking for faces.");
-}
-
-/** Whether this browser shows the picture's format; most show no TIFF. */
-async function isShown(blob) {
-  try {
-    (await createImageBitmap(blob)).close();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function receive(answer, picture) {
-  if (state.url) URL.revokeObjectURL(state.url);
-  const { preview, ...plain } = answer;
-  Object.assign(state, { answer: plain, picture, chosen: 0, url: preview ? null : URL.createObjectURL(picture), live: false });
-  $("photo").src = preview ?? state.url;
-  await $("photo").decode().catch(() => {});
-  chooseFace(0);
-  // A lone small face is hardly seen in the whole picture.
-  const { faces, width, height } = answer;
-  $("show-closeup").checked = faces.length === 1 && faces[0].face.size < 0.25 * Math.min(width, height);
-  showResult();
-  say(spoken());
-}
-
-function receiveLive(answer, frame) {
-  const changed = state.answer?.faces.length !== answer.faces.length;
-  const kept = state.hidden;
-  Object.assign(state, { answer, picture: frame, chosen: Math.min(state.chosen, Math.max(answer.faces.length - 1, 0)), live: true });
-  if (changed) resetHidden(); else state.hidden = kept;
-  showResult();
-  if (changed) say(spoken());
-}
-
-function spoken() {
-  const { faces } = state.answer;
-  if (!faces.length) return "No face was found.";
-  return `${faces.length === 1 ? "1 face" : `${faces.length} faces`} found. ${wordsOf(current())}`;
-}
-
 /* ---- what is shown ---- */
 
-const face = () => state.answer?.faces[state.chosen];
+const picture = () => state.shot?.answer ?? null;
+const face = () => picture()?.faces[state.face] ?? null;
 
-/** The answer of the chosen face if only the parts not hidden were visible. */
-function current() {
+/** Parts that count as hidden: those found covered, and those that the user switched. */
+const hiddenOf = (of) => new Set(PARTS.filter((part) => !of.visible.has(part) !== (state.toggled.has(part) && of.number === state.face)));
+
+function select(of, shot = of.shots[0] ?? null, number = 0) {
+  Object.assign(state, { item: of, shot, face: number, toggled: new Set(), following: of.kind === "video" && !shot });
+  of.wanted = true;
+  if (shot) $("show-closeup").checked = wantsCloseUp(shot.answer);
+  showAll();
+}
+
+function itemChanged(of, shot) {
+  if (!queue.items.includes(of)) {
+    if (state.item === of) { if (queue.items.length) select(queue.items[0]); else showNothing(); }
+  } else if (!state.item) return select(of);
+  if (of === state.item) {
+    if (shot && (!state.shot || state.following)) {
+      Object.assign(state, { shot, face: 0, toggled: new Set() });
+      if (of.shots.length === 1) $("show-closeup").checked = wantsCloseUp(shot.answer);
+      if (of.kind !== "video" || of.shots.length === 1) say(spoken());
+    }
+    if (!of.shots.includes(state.shot)) state.shot = of.shots[0] ?? null;
+    return showAll();
+  }
+  return showOverview();
+}
+
+function showNothing() {
+  Object.assign(state, { item: null, shot: null, following: false });
+  showPicture(null, "");
+  $("picture").classList.add("is-empty");
+  for (const id of ["picture-name", "picture-facts"]) $(id).textContent = "";
+  for (const id of ["busy", "faces", "moments", "stop", "tools"]) $(id).hidden = true;
+  showState("none");
+  showOverview();
+}
+
+/** Everything, from the state. */
+function showAll() {
+  const { item: of, shot } = state;
+  $("picture").classList.remove("is-empty");
+  if (of.kind === "webcam" && webcam) showVideo(); else showPicture(shown(of, shot), of.name);
+  const looking = ["waiting", "working"].includes(of.state) && of.kind !== "webcam";
+  $("busy").hidden = !looking;
+  $("busy-words").textContent = of.state === "waiting" ? "Waiting for its turn" : of.count ? `Frame ${Math.min(of.done + 1, of.count)} of ${of.count}` : "Looking for faces…";
+  $("waiting-words").textContent = `${of.state === "waiting" ? "Waiting for its turn" : "Looking for faces"} in ${of.name}…`;
+  $("stop").hidden = !(of.kind === "webcam" && webcam) && !(of.kind === "video" && of.state === "working");
+  $("stop").textContent = of.kind === "webcam" ? "Stop the webcam" : "Stop here";
+  $("picture-name").textContent = of.name;
+  $("tools").hidden = !shot;
+  showMoments();
+  showFacePicker();
+  if (!shot) {
+    $("picture-facts").textContent = "";
+    $("failed-words").textContent = of.problem ?? "";
+    $("again").hidden = !of.passing;
+    showState(of.state === "failed" ? "failed" : "waiting");
+  } else {
+    $("picture-facts").textContent = facts();
+    showChosen();
+  }
+  alertUser(of.problem && of.shots.length ? of.problem : "");
+  showOverview();
+}
+
+function showChosen() {
   const of = face();
-  if (!of) return null;
-  const area = areaOf(new Set(PARTS.filter((part) => !state.hidden.has(part))));
-  return area ? of.what_if[area] ?? null : null;
+  $("photo").alt = of ? `The picture ${state.item.name}, with ${picture().faces.length === 1 ? "one face" : `${picture().faces.length} faces`}` : `The picture ${state.item.name}; no face was found in it`;
+  showState(of ? "result" : "nobody");
+  const canTakeWhole = state.about?.options.wholePicture && !settings().wholePicture && state.item.kind !== "webcam";
+  $("take-whole").hidden = !canTakeWhole;
+  $("nobody-hint").hidden = !canTakeWhole;
+  if (of) showFace(of, hiddenOf(of), { onToggle: toggle });
+  showOnPicture();
 }
 
-function wordsOf(answer) {
-  return answer ? `${capital(answer.emotion)}: ${answer.words}.` : "No part of the face is visible, so there is no answer.";
+function facts() {
+  const { width, height, faces, models } = picture();
+  const found = faces.length === 0 ? "no face found" : faces.length === 1 ? `1 face, ${Math.round(faces[0].size)} pixels` : `${faces.length} faces`;
+  return [state.shot.time === null ? null : clock(state.shot.time), `${width} × ${height} pixels`, found, models].filter(Boolean).join(" · ");
 }
 
-function resetHidden() {
-  const visible = face()?.visibility.visible ?? PARTS;
-  state.hidden = new Set(PARTS.filter((part) => !visible.includes(part)));
+const said = (of) => (of.number === state.face ? answerOf(of, hiddenOf(of)) : of.answer);
+
+function showOnPicture() {
+  if (!picture() || !state.about) return;
+  const of = face();
+  region = showDrawing(picture(), { chosen: state.face, hidden: of ? hiddenOf(of) : new Set(), answerOf: said, onChoose: chooseFace, partLandmarks: state.about.partLandmarks });
+}
+
+function showMoments() {
+  const { shots } = state.item;
+  $("moments").hidden = state.item.kind !== "video" || shots.length < 2;
+  if ($("moments").hidden) return;
+  $("moment").max = shots.length - 1;
+  $("moment").value = Math.max(0, shots.indexOf(state.shot));
+  $("moment-value").textContent = clock(state.shot?.time ?? 0);
+}
+
+function showFacePicker() {
+  const faces = picture()?.faces ?? [];
+  $("faces").hidden = faces.length < 2;
+  const focused = $("faces").contains(document.activeElement);
+  fill($("faces"), faces.map((of) => html("button", { type: "button", class: `l-${level(of.answer?.right)}`, "aria-pressed": String(of.number === state.face), onclick: () => chooseFace(of.number) },
+    `Face ${of.number + 1}: ${tag(of.answer, of.abstained)}`)));
+  if (focused) $("faces").children[state.face]?.focus();
 }
 
 function chooseFace(number) {
-  state.chosen = number;
-  resetHidden();
-}
-
-function showResult() {
-  document.body.classList.add("has-result");
-  $("result").hidden = false;
-  $("photo").hidden = state.live;
-  $("video").hidden = !state.live;
-  $("stop").hidden = !state.live;
-  const none = state.answer.faces.length === 0;
-  for (const card of document.querySelectorAll("#panel > .card, #result > .card")) card.hidden = none && !card.classList.contains("answer");
-  $("stage-caption").textContent = caption();
-  $("photo").alt = none ? "The picture you gave; no face was found in it" : `The picture you gave, with ${state.answer.faces.length === 1 ? "one face" : `${state.answer.faces.length} faces`}`;
-  showFaces();
-  showAnswer();
-  showOverlay();
-}
-
-function caption() {
-  const { width, height, faces, models } = state.answer;
-  const found = faces.length === 0 ? "no face found" : faces.length === 1 ? `1 face, ${Math.round(face().face.size)} pixels` : `${faces.length} faces`;
-  return `${width} × ${height} pixels · ${found} · ${models}`;
-}
-
-function showFaces() {
-  const { faces } = state.answer;
-  $("faces").hidden = faces.length < 2;
-  fill($("faces"), faces.map((of, number) => html("button", {
-    type: "button", "aria-pressed": String(number === state.chosen), onclick: () => { chooseFace(number); showResult(); say(spoken()); },
-  }, `Face ${number + 1}: ${of.emotion ?? "no answer"}`)));
-}
-
-function showAnswer() {
-  const of = face();
-  const answer = current();
-  const right = answer?.fused.p_correct;
-  $("verdict").textContent = !of ? "No face found" : answer ? capital(answer.emotion) : "No answer";
-  fill($("trust-words"), !of
-    ? "mien looks for upright faces of at least about 80 pixels. Try a closer or better lit picture."
-    : answer ? [`From the ${seenWords()}: `, html("strong", {}, answer.words), "."] : "No part of the face is visible.");
-  if (right) interval($("trust-bar"), right); else fill($("trust-bar"));
-  $("trust-range").textContent = right ? `95% interval ${percent(right.low)} to ${percent(right.high)}` : "";
-  const set = answer?.fused.prediction_set ?? [];
-  $("prediction-set").textContent = set.length > 1 ? `Could also be read as ${listed(set.filter((e) => e !== answer.emotion), "or")}.` : "";
-  fill($("notes"), (answer?.notes ?? of?.notes ?? []).map((note) => html("li", {}, note)));
-  if (!of) return;
-  showParts(of);
-  emotions($("emotions"), answer?.fused);
-  contribution($("contribution"), answer?.contributions ?? {}, answer?.emotion);
-  areaTable($("areas"), of, (area) => partsOf(area).every((part) => !state.hidden.has(part)), answer?.area);
-}
-
-function seenWords() {
-  const seen = PARTS.filter((part) => !state.hidden.has(part));
-  return seen.length === 3 ? "whole face" : seen.length === 1 ? `${seen[0]} alone` : listed(seen);
-}
-
-function showParts(of) {
-  const measured = of.visibility;
-  const focused = document.activeElement?.dataset?.toggles;
-  fill($("parts"), PARTS.map((part) => {
-    const hidden = state.hidden.has(part);
-    const seen = measured.given ? "" : measured.visible.includes(part) ? `visible (${rounded(measured.probability[part])})` : `covered (${rounded(1 - measured.probability[part])})`;
-    return html("button", { type: "button", class: `part p-${part}`, "aria-pressed": String(hidden), "data-toggles": part,
-      onclick: () => toggle(part) },
-      html("span", { class: "visually-hidden" }, "Hide the "), html("span", { class: "name" }, part),
-      html("span", { class: "state" }, hidden ? "hidden" : seen || "visible"));
-  }));
-  if (focused) document.querySelector(`[data-toggles="${focused}"]`)?.focus();
-  $("change").textContent = changeWords(of);
-}
-
-function changeWords(of) {
-  const measured = new Set(of.visibility.visible);
-  const now = new Set(PARTS.filter((part) => !state.hidden.has(part)));
-  if (PARTS.every((part) => measured.has(part) === now.has(part))) {
-    const covered = PARTS.filter((part) => !measured.has(part));
-    return covered.length ? `The ${listed(covered)} ${plural(covered) ? "are" : "is"} covered in the picture, so the answer leaves ${plural(covered) ? "them" : "it"} out.` : "";
-  }
-  const before = of.what_if[areaOf(measured)];
-  const after = current();
-  if (!after) return "With every part hidden there is no answer.";
-  if (!before) return `Now ${after.emotion}, ${after.words}.`;
-  const head = after.emotion === before.emotion ? `Still ${after.emotion}` : `${capital(before.emotion)} becomes ${after.emotion}`;
-  if (!after.fused.p_correct || !before.fused.p_correct) return `${head}.`;
-  const points = Math.round(100 * (after.fused.p_correct.value - before.fused.p_correct.value));
-  const moved = points === 0 ? "nearly as far to be trusted" : `${Math.abs(points)} ${Math.abs(points) === 1 ? "point" : "points"} ${points < 0 ? "less" : "more"} to be trusted`;
-  return `${head}, ${moved}: right ${percent(before.fused.p_correct.value)} before, ${percent(after.fused.p_correct.value)} now.`;
+  if (number === state.face) return;
+  const focused = $("overlay").contains(document.activeElement);
+  Object.assign(state, { face: number, toggled: new Set(), following: false });
+  showAll();
+  if (focused) $("overlay").querySelector(`[data-face="${number}"]`)?.focus();
+  say(spoken());
 }
 
 function toggle(part) {
-  if (state.hidden.has(part)) state.hidden.delete(part); else state.hidden.add(part);
-  showAnswer();
-  showOverlay();
+  if (state.toggled.has(part)) state.toggled.delete(part); else state.toggled.add(part);
+  showChosen();
 }
 
-function showOverlay() {
-  if (!state.answer) return;
-  const shown = { landmarks: $("show-landmarks").checked, areas: $("show-areas").checked, heatmap: $("show-heatmap").checked, opacity: $("opacity").value / 100 };
-  const zoom = fitOverlay();
-  draw($("overlay"), state.answer, state.about.part_landmarks, { chosen: state.chosen, hidden: state.hidden, shown, zoom });
-  const map = face()?.heatmap;
-  $("heatmap-note").hidden = !(shown.heatmap && face());
-  $("heatmap-note").textContent = map ? `Where the visualisation network sees ${map.emotion} in the whole face (class activation map, red is most).` : "There is no heatmap for this face.";
+function spoken() {
+  const faces = picture()?.faces ?? [];
+  if (!faces.length) return `No face was found in ${state.item.name}.`;
+  const answer = answerOf(face(), hiddenOf(face()));
+  return `${state.item.name}: ${faces.length === 1 ? "1 face" : `${faces.length} faces`} found. ${answer ? `${capital(verdict(answer))}: ${answer.words}.` : "No part of the face is visible."}`;
 }
 
-/** The overlay covers exactly the picture as it is shown; returns how much it is enlarged. */
-function fitOverlay() {
-  const { clientWidth: width, clientHeight: height } = state.live ? $("video") : $("photo");
-  $("overlay").style.width = `${width}px`;
-  $("overlay").style.height = `${height}px`;
-  const of = face();
-  const close = of && width && $("show-closeup").checked;
-  const [x, y, zoom] = close ? closeUp(of.face.box, width, height, width / state.answer.width) : [0, 0, 1];
-  $("zoomer").style.transform = zoom > 1 ? `translate(${x}px, ${y}px) scale(${zoom})` : "";
-  return zoom;
+let overview = 0;
+
+/** The strip and the table, at most once a frame of the screen. */
+function showOverview() {
+  cancelAnimationFrame(overview);
+  overview = requestAnimationFrame(() => {
+    showStrip(queue.items, state.item, { onSelect: (of) => select(of), onRemove: (of) => queue.remove(of) });
+    showTable(queue.items, { shot: state.shot, face: state.face }, { onOpen: (of, shot, number) => { select(of, shot, number); state.following = false; $("stage").scrollIntoView({ block: "nearest" }); } });
+  });
+}
+
+/* ---- giving pictures ---- */
+
+function give(files) {
+  const known = [...files];
+  if (!known.length) return;
+  stopWebcam();
+  const items = known.map(fromFile);
+  const opening = queue.items.find(({ opening: first }) => first);
+  queue.add(items);
+  if (opening) queue.remove(opening); // the example that the page opens with makes room
+  select(items[0]);
+  if (items.length > 1) say(`${items.length} pictures are in the queue.`);
+}
+
+async function tryExample(name, opening = false) {
+  stopWebcam();
+  const before = queue.items.find(({ example }) => example === name);
+  if (before) return select(before);
+  const first = queue.items.find((one) => one.opening);
+  const one = item(null, `${name}.jpg`, "photo", { example: name, url: api.examplePath(name), opening });
+  if (!opening && first) queue.remove(first);
+  queue.add([one]);
+  select(one);
+  api.examplePicture(name).then((blob) => { one.blob = blob; }, () => {});
+  return undefined;
 }
 
 /* ---- webcam ---- */
@@ -242,91 +208,80 @@ function fitOverlay() {
 async function startWebcam() {
   alertUser("");
   stopWebcam();
-  state.request += 1;
   await ready;
   if (!state.about) return;
-  webcam = new Webcam($("video"), receiveLive, failed, (frame, signal) => api.analyze(frame, { heatmap: state.about.heatmap, signal }));
+  const live = new Webcam($("video"), receiveLive, (error) => { stopWebcam(); alertUser(error.message); }, (frame, signal) => api.analyze(frame, { name: "webcam", heatmap: state.about.heatmap, settings: settings(), signal }));
   try {
-    await webcam.start();
-    say("The webcam is running.");
+    await live.start();
   } catch (error) {
-    webcam = null;
-    alertUser(error.message);
+    return alertUser(error.message);
   }
+  webcam = live;
+  const one = item(null, "webcam", "webcam", { state: "done", url: null });
+  for (const other of queue.items.filter(({ kind, opening }) => kind === "webcam" || opening)) queue.remove(other);
+  one.state = "working";
+  Object.assign(state, { item: one, shot: null, face: 0, toggled: new Set() });
+  queue.items.push(one);
+  showAll();
+  return say("The webcam is running.");
 }
 
-/** Stop, and keep the last analysed frame on the page. */
-function stopWebcam(keep = false) {
+/** Each frame says anew which parts are hidden; what the user switched stays switched. */
+function receiveLive(answer, blob) {
+  const one = queue.items.find(({ kind }) => kind === "webcam");
+  if (!one) return;
+  const before = one.shots[0];
+  if (before?.url) URL.revokeObjectURL(before.url);
+  one.shots = [{ time: null, blob, url: null, answer }];
+  if (state.item !== one) return showOverview();
+  const changed = before?.answer.faces.length !== answer.faces.length;
+  if (changed) state.toggled = new Set();
+  state.shot = one.shots[0];
+  state.face = Math.min(state.face, Math.max(answer.faces.length - 1, 0));
+  showAll();
+  if (changed) say(spoken());
+  return undefined;
+}
+
+/** Stop; the last analysed frame stays on the page. */
+function stopWebcam() {
   if (!webcam) return;
   webcam.stop();
   webcam = null;
-  if (keep && state.answer && state.live) {
-    const hidden = state.hidden;
-    const chosen = state.chosen;
-    receive(state.answer, state.picture).then(() => { Object.assign(state, { hidden, chosen }); showResult(); });
-  }
+  const one = queue.items.find(({ kind }) => kind === "webcam");
+  if (!one) return;
+  one.state = "done";
+  const [last] = one.shots;
+  if (!last) return queue.remove(one);
+  Object.assign(one, { url: URL.createObjectURL(last.blob), blob: last.blob });
+  if (state.item === one) showAll();
+  return undefined;
 }
 
 /* ---- saving ---- */
 
-function baseName() {
-  const name = state.picture?.name?.replace(/\.[^.]+$/, "") || "webcam";
-  return `${name}-mien`;
-}
+const baseName = () => `${(state.item?.name ?? "faces").replace(/\.[^.]+$/, "")}-mien`;
+const tableName = () => (queue.items.length === 1 ? baseName() : "faces-mien");
 
-function answerLines() {
+function savePicture() {
   const of = face();
-  if (!of) return ["No face found"];
-  const seen = state.hidden.size ? `Seen: ${listed(PARTS.filter((part) => !state.hidden.has(part))) || "nothing"}` : "Seen: whole face";
-  return [wordsOf(current()), `${seen}. mien, ${state.answer.models}`];
+  const answer = of && answerOf(of, hiddenOf(of));
+  const words = answer ? capital(answer.words || "not calibrated") : "";
+  const source = `mien ${state.about.version}, ${picture().models}, ${new Date().toISOString().slice(0, 10)}. What people would see in the face, not what its owner feels.`;
+  return savePng(webcam && state.item.kind === "webcam" ? $("video") : $("photo"), $("overlay"), picture(), region, {
+    name: [state.item.name, state.shot.time === null ? null : clock(state.shot.time), picture().faces.length > 1 ? `face ${state.face + 1} of ${picture().faces.length}` : null].filter(Boolean).join(" · "),
+    verdict: of ? capital(verdict(answer)) : "No face found", level: level(answer?.right), words, right: answer?.right,
+    range: answer?.right && range(answer.right) ? `95% interval ${range(answer.right)}` : "",
+    seen: of ? `From: ${hiddenOf(of).size === 3 ? "nothing" : seenWords(hiddenOf(of))}` : "",
+    heatmap: $("show-heatmap").checked && of?.heatmap ? `signs of ${of.heatmap.emotion}` : "", source,
+  }, `${baseName()}.png`).catch((error) => alertUser(`The PNG could not be made (${error.message}).`));
 }
 
-/* ---- views, theme, token ---- */
-
-const VIEWS = ["analyse", "trust"];
-
-async function showView() {
-  const wanted = VIEWS.includes(location.hash.slice(1)) ? location.hash.slice(1) : "analyse";
-  for (const view of VIEWS) $(`view-${view}`).hidden = view !== wanted || !$("login").hidden;
-  for (const link of document.querySelectorAll("[data-view]")) {
-    if (link.dataset.view === wanted) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
-  }
-  document.title = wanted === "trust" ? "Trust table · mien" : "mien";
-  if (wanted === "trust" && $("login").hidden) await showTrust();
-  if (wanted === "analyse") fitOverlay();
-}
-
-async function showTrust() {
-  if ($("trust-areas").hasChildNodes()) return;
-  try {
-    const { dataset, n, areas, fused } = await api.trust();
-    $("trust-lead").textContent = `If mien sees only this area and says this emotion, how often is it right? Fitted on ${n.toLocaleString("en")} validation faces of ${datasetTitle(dataset)}`
-      + "; each cell gives the share, its 95% interval, and how many such answers it rests on."
-      + ` Dashed cells rest on fewer than ${FEW} and lean on what their area and their emotion show elsewhere.`;
-    trustTable($("trust-areas"), areas, "Area says");
-    trustTable($("trust-fused"), fused, "Visible, fused");
-  } catch (error) {
-    failed(error);
-  }
-}
-
-const THEMES = { auto: ["automatic", "◐"], light: ["light", "☀"], dark: ["dark", "☾"] };
-
-function setTheme(theme) {
-  if (theme === "auto") delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = theme;
-  localStorage.setItem("mien-theme", theme);
-  $("theme").setAttribute("aria-label", `Colour theme: ${THEMES[theme][0]}`);
-  $("theme").firstElementChild.textContent = THEMES[theme][1];
-}
-
-function nextTheme() {
-  const names = Object.keys(THEMES);
-  setTheme(names[(names.indexOf(localStorage.getItem("mien-theme") ?? "auto") + 1) % names.length]);
-}
+/* ---- token ---- */
 
 function askForToken(message = "") {
   $("login").hidden = false;
-  for (const view of VIEWS) $(`view-${view}`).hidden = true;
+  showView();
   alertUser(message);
   $("token").focus();
 }
@@ -337,6 +292,7 @@ async function login(token) {
     $("login").hidden = true;
     alertUser("");
     await start();
+    queue.unlock?.();
   } catch (error) {
     askForToken(error.type === "UnauthorizedError" ? "This is not the server's token." : error.message);
   }
@@ -346,32 +302,26 @@ async function login(token) {
 
 function listen() {
   $("choose").addEventListener("click", () => $("file").click());
-  $("file").addEventListener("change", () => { if ($("file").files[0]) analyzePicture($("file").files[0]); $("file").value = ""; });
-  $("sample").addEventListener("click", async () => {
-    try {
-      analyzePicture(new File([await api.sample()], "sample.jpg", { type: "image/jpeg" }));
-    } catch (error) {
-      failed(error);
-    }
-  });
+  $("file").addEventListener("change", () => { give($("file").files); $("file").value = ""; });
   $("webcam").addEventListener("click", startWebcam);
-  $("stop").addEventListener("click", () => stopWebcam(true));
-  for (const id of ["show-closeup", "show-landmarks", "show-areas", "show-heatmap"]) $(id).addEventListener("change", showOverlay);
+  $("stop").addEventListener("click", () => { if (state.item?.kind === "webcam") stopWebcam(); else queue.stop(state.item); });
+  $("again").addEventListener("click", () => queue.again([state.item]));
+  $("take-whole").addEventListener("click", takeWholePicture);
+  $("moment").addEventListener("input", () => { state.following = false; Object.assign(state, { shot: state.item.shots[$("moment").value], face: 0, toggled: new Set() }); showAll(); });
+  for (const id of ["show-closeup", "show-landmarks", "show-areas", "show-heatmap"]) $(id).addEventListener("change", showOnPicture);
   $("opacity").addEventListener("input", () => {
     $("opacity-value").textContent = `${$("opacity").value}%`;
     $("show-heatmap").checked = true;
-    showOverlay();
+    showOnPicture();
   });
-  $("save-json").addEventListener("click", () => saveJson(state.answer, `${baseName()}.json`));
-  $("save-png").addEventListener("click", () => savePng(state.live ? $("video") : $("photo"), $("overlay"), state.answer, answerLines(), `${baseName()}.png`).catch((error) => alertUser(`The PNG could not be made (${error.message}).`)));
-  $("overlay").addEventListener("click", (event) => {
-    const of = event.target.closest("[data-face]");
-    if (of && Number(of.dataset.face) !== state.chosen) { chooseFace(Number(of.dataset.face)); showResult(); say(spoken()); }
-  });
-  $("theme").addEventListener("click", nextTheme);
+  $("save-png").addEventListener("click", savePicture);
+  $("save-csv").addEventListener("click", () => saveCsv(state.about.columns, tableRows(queue.items), `${tableName()}.csv`));
+  $("save-json").addEventListener("click", () => saveJson(pictureRecords(queue.items), `${tableName()}.json`));
+  $("clear").addEventListener("click", () => { stopWebcam(); for (const one of [...queue.items]) queue.remove(one); $("choose").focus(); });
   $("login").addEventListener("submit", (event) => { event.preventDefault(); login($("token").value.trim()); });
-  addEventListener("hashchange", showView);
-  new ResizeObserver(() => { if (state.answer) showOverlay(); }).observe($("picture"));
+  addEventListener("hashchange", () => { if (showView() === "analyse") showOnPicture(); scrollTo(0, 0); });
+  new ResizeObserver(showOnPicture).observe($("picture"));
+  fillFilters(showOverview);
   listenToDrops();
 }
 
@@ -386,37 +336,44 @@ function listenToDrops() {
     event.preventDefault();
     depth = 0;
     document.body.classList.remove("dragging");
-    if (event.dataTransfer.files[0]) analyzePicture(event.dataTransfer.files[0]);
+    give(event.dataTransfer.files);
   });
   addEventListener("paste", (event) => {
-    const file = [...(event.clipboardData?.files ?? [])].find((item) => item.type.startsWith("image/"));
-    if (file) analyzePicture(file);
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (files.length) give(files);
   });
 }
 
 async function start() {
+  showView();
   try {
     state.about = await api.about();
   } catch (error) {
-    if (error.type === "UnauthorizedError") return askForToken();
-    return alertUser(error.message);
+    if (error.type === "UnauthorizedError") askForToken(); else alertUser(error.message);
+    return;
   }
   const { about } = state;
   $("report-link").hidden = !about.report;
   $("eyes-note").textContent = about.eyes === "one" ? "The eyes are one brow and eye, as published." : "";
   for (const control of document.querySelectorAll("[data-heatmap-control]")) control.hidden = !about.heatmap;
-  $("limit").textContent = `, up to ${about.limits.upload_bytes / 1e6} MB`;
+  $("limit").textContent = `, up to ${about.uploadBytes / 1e6} MB each`;
   $("about").textContent = `mien ${about.version} · networks ${about.models} · trained on ${datasetTitle(about.dataset)}`;
-  return showView();
+  placeOptions(about.options, () => queue.again(queue.items.filter(({ kind }) => kind !== "webcam")));
+  fill($("examples"), about.examples.map(({ name, title }) => html("button", { type: "button", class: "example", onclick: () => tryExample(name) },
+    html("span", { class: "face-window", "aria-hidden": true }, html("img", { src: api.examplePath(name), alt: "" })), title)));
+  showOnPicture();
+  if (!queue.items.length && about.examples.length) tryExample(about.examples[0].name, true);
 }
 
-$("tools").open = innerWidth > 860;
-setTheme(localStorage.getItem("mien-theme") in THEMES ? localStorage.getItem("mien-theme") : "auto");
-listen();
 // The token may come in the address that the terminal shows; it is not left there.
 const given = new URLSearchParams(location.hash.slice(1)).get("token");
+if (given) history.replaceState(null, "", location.pathname);
+$("tools").open = innerWidth > 860;
+startTheme();
+placeHelp();
+listen();
+showNothing();
 if (given) {
-  history.replaceState(null, "", location.pathname);
   ready = login(given);
 } else {
   ready = start();

@@ -2,12 +2,14 @@
 // phone form takes it out of the browser's table layout, which may take its meaning too.
 
 import { fill, html } from "./dom.js";
-import { AREA_TITLES, capital, EMOTIONS, PARTS, percent, range, rounded } from "./words.js";
+import { EMOTIONS, PARTS } from "./read.js";
+import { AREA_TITLES, capital, level, percent, range, rounded, verdict } from "./words.js";
 
 /** A share on a line from 0 to 100%, with its 95% interval. */
-export function interval(node, { value, low, high }) {
+export function interval(node, right) {
+  const { value, low, high } = right;
   const at = (share) => `${100 * share}%`;
-  fill(node, html("div", { class: "interval", role: "img", "aria-label":
+  fill(node, html("div", { class: `interval l-${level(right)}`, role: "img", "aria-label":
     `${percent(value)} of such answers are right; 95% interval ${percent(low)} to ${percent(high)}` },
     html("span", { class: "axis" }),
     html("span", { class: "range", style: { left: at(low), width: at(high - low) } }),
@@ -16,8 +18,8 @@ export function interval(node, { value, low, high }) {
       html("span", { class: "tick", style: { left: at(i / 2) } }, words)))));
 }
 
-function barline(label, share, text, top = false, extra = {}) {
-  return html("div", { class: `barline ${top ? "top" : ""}`, role: "listitem", ...extra },
+function barline(label, share, text, top = false) {
+  return html("div", { class: `barline ${top ? "top" : ""}`, role: "listitem" },
     html("span", { class: "label" }, label),
     html("span", { class: "bar-track" }, html("span", { class: "bar-fill", style: { width: `${100 * share}%` } })),
     html("span", { class: "value" }, text));
@@ -28,17 +30,17 @@ export function emotions(node, prediction) {
   if (!prediction) return fill(node, html("p", { class: "note" }, "With every part hidden there is nothing to go by."));
   const p = prediction.probabilities;
   return fill(node, html("div", { class: "bars", role: "list" },
-    EMOTIONS.map((name) => barline(name, p[name], rounded(p[name]), name === prediction.emotion))));
+    EMOTIONS.map((name) => barline(name, p[name] ?? 0, rounded(p[name] ?? 0), name === prediction.emotion))));
 }
 
-const bits = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(2)} bits`;
+const bits = (value) => `${value > 0.005 ? "+" : value < -0.005 ? "−" : ""}${Math.abs(value).toFixed(2)}`;
 
 /** How much each visible part spoke for or against the answer (Shapley values, in bits). */
 export function contribution(node, contributions, emotion) {
-  const shown = PARTS.filter((part) => part in contributions);
+  const seen = PARTS.filter((part) => part in contributions);
   if (!emotion) return fill(node, html("p", { class: "note" }, "Nothing is visible that could contribute."));
-  if (!shown.length) return fill(node, html("p", { class: "note" }, "Unknown: it needs calibrated networks of all seven areas."));
-  const widest = Math.max(0.5, ...shown.map((part) => Math.abs(contributions[part])));
+  if (!seen.length) return fill(node, html("p", { class: "note" }, "Unknown: these networks were not calibrated."));
+  const widest = Math.max(0.5, ...seen.map((part) => Math.abs(contributions[part])));
   const line = (part) => {
     const value = contributions[part];
     const share = 50 * Math.abs(value) / widest;
@@ -47,44 +49,56 @@ export function contribution(node, contributions, emotion) {
       html("span", { class: "label", "aria-hidden": true }, part),
       html("span", { class: "bar-track", "aria-hidden": true }, html("span", { class: "bar-fill",
         style: { width: `${share}%`, left: `${value < 0 ? 50 - share : 50}%` } })),
-      html("span", { class: "value", "aria-hidden": true }, bits(value)));
+      html("span", { class: "value", "aria-hidden": true }, `${bits(value)} bits`));
   };
-  const total = shown.reduce((sum, part) => sum + contributions[part], 0);
+  const total = seen.reduce((sum, part) => sum + contributions[part], 0);
+  const times = 2 ** Math.abs(total);
+  const effect = times < 1.05 ? `about as likely as` : `${times.toFixed(1)} times ${total < 0 ? "less" : "more"} likely than`;
   return fill(node,
-    html("div", { class: "bars diverging", role: "list" }, shown.map(line)),
+    html("div", { class: "bars diverging", role: "list" }, seen.map(line)),
     html("div", { class: "ends", "aria-hidden": true }, html("span", {}, `against ${emotion}`), html("span", {}, `for ${emotion}`)),
-    html("p", { class: "note" }, `Shapley values of this face. They sum to ${bits(total)}: seeing these parts makes `
-      + `${emotion} ${(2 ** Math.abs(total)).toFixed(1)} times ${total < 0 ? "less" : "more"} likely than before any was seen.`));
+    html("p", { class: "note" }, `Together ${bits(total)} bits: with these parts seen, ${emotion} is ${effect} before any was.`));
 }
 
-/** What each area says on its own. */
-export function areaTable(node, face, visible, used) {
-  const names = Object.keys(face.areas);
-  const row = (area) => {
-    const prediction = face.areas[area];
-    const hidden = !visible(area);
-    const right = prediction.p_correct;
-    return html("tr", { role: "row", class: [hidden ? "dim" : "", area === used ? "used" : ""].join(" "), "data-area": area },
-      html("th", { scope: "row", role: "rowheader" }, AREA_TITLES[area], hidden && html("span", { class: "visually-hidden" }, " (shows a hidden part)")),
-      html("td", { class: "said", role: "cell" }, prediction.emotion),
-      html("td", { class: "right-share", role: "cell" }, right
-        ? [`right ${percent(right.value)} `, html("span", { class: "range-text" }, `(${range(right)})`)]
-        : "not calibrated"),
-      EMOTIONS.map((name) => html("td", { role: "cell", class: `cell ${name === prediction.emotion ? "top" : ""}`, "data-label": name },
-        html("span", { class: "value" }, rounded(prediction.probabilities[name])),
-        html("span", { class: "bar-track", style: { display: "block" } },
-          html("span", { class: "bar-fill", style: { width: `${100 * prediction.probabilities[name]}%` } })))));
+const header = (words) => html("th", { scope: "col", role: "columnheader" }, words);
+
+/** "93% (91 to 96%)" */
+export function rightWords(right) {
+  if (!right) return "not calibrated";
+  return [percent(right.value), range(right) && html("span", { class: "range-text" }, ` (${range(right)})`)];
+}
+
+function emotionCells(prediction) {
+  return EMOTIONS.map((name) => html("td", { role: "cell", class: `cell ${name === prediction.emotion ? "top" : ""}`, "data-label": name },
+    html("span", { class: "value" }, rounded(prediction.probabilities[name] ?? 0)),
+    html("span", { class: "bar-track" }, html("span", { class: "bar-fill", style: { width: `${100 * (prediction.probabilities[name] ?? 0)}%` } }))));
+}
+
+/** What all that is visible says, and then each area on its own; an area that shows a covered part has no trust. */
+export function areaTable(node, face, answer, isVisible) {
+  const first = html("tr", { role: "row", class: "used", "data-area": "visible" },
+    html("th", { scope: "row", role: "rowheader" }, "All that is visible"),
+    html("td", { class: `said l-${level(answer?.right)}`, role: "cell" }, verdict(answer)),
+    html("td", { class: "right-share", role: "cell" }, answer ? rightWords(answer.right) : "–"),
+    answer ? emotionCells(answer) : html("td", { role: "cell", colspan: EMOTIONS.length }));
+  const row = ([area, prediction]) => {
+    const covered = !isVisible(area);
+    return html("tr", { role: "row", class: covered ? "dim" : "", "data-area": area },
+      html("th", { scope: "row", role: "rowheader" }, AREA_TITLES[area] ?? area),
+      html("td", { class: `said ${covered ? "" : `l-${level(prediction.right)}`}`, role: "cell" }, covered ? prediction.emotion : verdict(prediction)),
+      html("td", { class: "right-share", role: "cell" }, covered ? "hidden, not used" : rightWords(prediction.right)),
+      emotionCells(prediction));
   };
   fill(node, html("div", { class: "scroll", role: "region", "aria-label": "Area by area", tabindex: 0 },
     html("table", { class: "grid-table areas", role: "table" },
-      html("thead", { role: "rowgroup" }, html("tr", { role: "row" }, ["Area", "Says", "Right", ...EMOTIONS].map((words) => html("th", { scope: "col", role: "columnheader" }, words)))),
-      html("tbody", { role: "rowgroup" }, names.map(row)))));
+      html("thead", { role: "rowgroup" }, html("tr", { role: "row" }, ["Area", "Says", "Right", ...EMOTIONS].map(header))),
+      html("tbody", { role: "rowgroup" }, first, Object.entries(face.areas).map(row)))));
 }
 
 /** Below this many answers a cell of the trust table leans on its area and emotion. */
 export const FEW = 20;
 
-/** The <emotion, area> authenticity table. */
+/** The table by emotion and area of how often each answer is right. */
 export function trustTable(node, rows, corner) {
   const areas = Object.keys(AREA_TITLES).filter((area) => rows.some((row) => row.area === area));
   const at = new Map(rows.map((row) => [`${row.area} ${row.emotion}`, row]));
@@ -92,9 +106,9 @@ export function trustTable(node, rows, corner) {
     const row = at.get(`${area} ${emotion}`);
     if (!row) return html("td", { class: "none" }, "–");
     const step = Math.max(0, Math.min(6, Math.floor((row.p - 0.3) * 10)));
-    return html("td", { class: row.n < FEW ? "few" : `h${step}`, title: `${capital(AREA_TITLES[area])} says ${emotion}: right ${row.n_right} of ${row.n} times` },
+    return html("td", { class: row.n < FEW ? "few" : `h${step}`, title: `${capital(AREA_TITLES[area])} says ${emotion}: right ${row.nRight} of ${row.n} times` },
       html("strong", {}, percent(row.p)),
-      html("span", {}, range(row)), html("br"),
+      html("span", {}, range(row) || " "), html("br"),
       html("span", {}, `n = ${row.n}`));
   };
   fill(node, html("table", { class: "heat" },

@@ -2,6 +2,8 @@
 
 const LONGER_SIDE = 640;
 const PAUSE_MS = 60;
+const FAILURES = { NotAllowedError: "The browser was not allowed to use the webcam.", NotFoundError: "No webcam was found.",
+  NotReadableError: "The webcam is in use by another program." };
 
 export class Webcam {
   constructor(video, onAnswer, onProblem, analyze) {
@@ -16,8 +18,7 @@ export class Webcam {
     try {
       this.stream = await navigator.mediaDevices.getUserMedia(wanted);
     } catch (error) {
-      throw new Error({ NotAllowedError: "The browser was not allowed to use the webcam.", NotFoundError: "No webcam was found.",
-        NotReadableError: "The webcam is in use by another program." }[error.name] ?? `The webcam does not start (${error.name}).`);
+      throw new Error(FAILURES[error.name] ?? `The webcam does not start (${error.name}).`);
     }
     this.video.srcObject = this.stream;
     await this.video.play();

@@ -1,23 +1,32 @@
-// Words and numbers as people read them. Sentences about trust come from the server, so that page and CLI say the same.
+// Words and numbers as people read them. "right 9 times in 10" comes from the server, so that page and CLI say the same.
 
-export const EMOTIONS = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"];
-export const PARTS = ["eyes", "nose", "mouth"];
-export const AREAS = ["mouth", "nose", "eyes", "nose_mouth", "nose_eyes", "mouth_eyes", "whole_face"];
+import { PARTS } from "./read.js";
+
 export const AREA_TITLES = {
   mouth: "mouth", nose: "nose", eyes: "eyes", nose_mouth: "nose and mouth", nose_eyes: "nose and eyes",
   mouth_eyes: "mouth and eyes", whole_face: "whole face",
 };
-const AREA_PARTS = {
-  mouth: ["mouth"], nose: ["nose"], eyes: ["eyes"], nose_mouth: ["nose", "mouth"], nose_eyes: ["eyes", "nose"],
-  mouth_eyes: ["eyes", "mouth"], whole_face: PARTS,
-};
 
-export const partsOf = (area) => AREA_PARTS[area];
+/** Below LOW an answer is said with "perhaps" and its rival; from HIGH on it is said plainly. */
+export const LOW = 0.7, HIGH = 0.9;
 
-/** The area that shows exactly these parts; null where there are none. */
-export function areaOf(parts) {
-  const wanted = PARTS.filter((part) => parts.has(part)).join();
-  return AREAS.find((area) => PARTS.filter((p) => AREA_PARTS[area].includes(p)).join() === wanted) ?? null;
+/** high, middle, low or unknown: how an answer looks, everywhere. */
+export function level(right) {
+  if (!right) return "unknown";
+  return right.value >= HIGH ? "high" : right.value >= LOW ? "middle" : "low";
+}
+
+/** "happiness", or "perhaps happiness, or anger" where it cannot be trusted far. */
+export function verdict(answer) {
+  if (!answer) return "no answer";
+  return level(answer.right) === "low" && answer.second ? `perhaps ${answer.emotion}, or ${answer.second}` : answer.emotion;
+}
+
+/** What stands at a face: "happiness 93%", "happiness? 51%". */
+export function tag(answer, abstained = false) {
+  if (!answer || abstained) return "no answer";
+  if (!answer.right) return answer.emotion;
+  return `${answer.emotion}${level(answer.right) === "low" ? "?" : ""} ${percent(answer.right.value)}`;
 }
 
 /** "93%"; one decimal near the ends, so that nothing reads as certain that is not: 0.9996 -> "99.9%". */
@@ -30,11 +39,14 @@ export function percent(share) {
 /** "93%", rounded: for shares that nobody takes for certainty. */
 export const rounded = (share) => `${Math.round(100 * share)}%`;
 
+/** "91 to 96%"; empty where both ends read the same. */
+export function range({ low, high }) {
+  const [from, to] = [percent(low), percent(high)];
+  return from === to ? "" : `${from.slice(0, -1)} to ${to}`;
+}
+
 /** ferplus -> FER+ */
 export const datasetTitle = (name) => ({ ferplus: "FER+", rafdb: "RAF-DB", expw: "ExpW" })[name] ?? name;
-
-/** "91 to 96" */
-export const range = ({ low, high }) => `${percent(low).slice(0, -1)} to ${percent(high).slice(0, -1)}`;
 
 export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
 
@@ -42,4 +54,16 @@ export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1)
 export const listed = (words, last = "and") =>
   words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
 
-export const plural = (parts) => parts.length > 1 || parts[0] === "eyes";
+export const isPlural = (parts) => parts.length > 1 || parts[0] === "eyes";
+
+/** What is seen, in words: "whole face", "eyes alone", "eyes and nose". */
+export function seenWords(hidden) {
+  const seen = PARTS.filter((part) => !hidden.has(part));
+  return seen.length === 3 ? "whole face" : seen.length === 1 ? `${seen[0]} alone` : listed(seen);
+}
+
+/** 75.25 -> "1:15.3" */
+export function clock(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  return `${minutes}:${(seconds - 60 * minutes).toFixed(1).padStart(4, "0")}`;
+}
