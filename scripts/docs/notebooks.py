@@ -29,8 +29,8 @@ answers = analyzer.analyze(SAMPLE, input="astronaut.jpg")
 answers""",
     """## How far to trust it
 
-An answer carries `p_correct` (the paper's *authenticity*): the probability that it is right, with a 95% interval, and the
-set of emotions that holds the right one nine times in ten.""",
+An answer carries `p_correct` (the paper's *authenticity*): the probability that it is right, with a 95% interval, and
+the set of emotions that holds the right one nine times in ten.""",
     """answer = answers[0]
 print(repr(answer))
 print("at 90% coverage:", *answer.fused.prediction_set)""",

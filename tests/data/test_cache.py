@@ -44,6 +44,7 @@ def test_index_says_what_the_samples_say(dataset: Dataset, cache: FaceCache) -> 
     assert [list(Emotion)[i] for i in cache.labels] == [s.label for s in dataset.samples]
     assert index["picture"].nunique() == len(index)
     wanted = {"id", "dataset", "split", "label", "majority", "published", "source", "picture", "detector", "score"}
+    wanted |= {"presence", "pose_yaw", "pose_pitch", "pose_roll"}
     assert wanted | set(VOTE_COLUMNS) | {"box_x0", "box_y0", "box_x1", "box_y1", "face_size"} == set(index.columns)
 
 

@@ -337,7 +337,7 @@ def test_a_dry_run_needs_no_prepared_data(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mien.study.cost._timed", lambda network, side, training=True: MEASURED[network, side])
-    monkeypatch.setattr("mien.study.cost.detect_one", lambda gray: None)
+    monkeypatch.setattr("mien.study.cost.detect_one", lambda gray, detector: None)
     generator = np.random.default_rng(0)
     for emotion in EMOTIONS[:2]:
         for i in range(20):

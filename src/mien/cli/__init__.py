@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "measure models on a data set's test split",
     "calibrate": "fit authenticity on your own labelled data",
     "study": "the whole experiment: tables, figures and report",
+    "cite": "how to cite mien, the paper and the data behind it",
 }
 """Each is a module ``mien.cli.NAME`` with ``add_arguments(parser)`` and ``run(args) -> int`` (the exit code)."""
 

@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--subset", action="append", metavar="NAME:LIST",
         help="instead: answer the pictures of a published list (csv: image,label) end to end; needs --data",
     )  # fmt: skip
+    parser.add_argument(
+        "--whole-picture", action="store_true", help="with --subset: every picture is one face, as mien analyze says it"
+    )
     parser.add_argument("--table", type=Path, metavar="FILE.csv", help="with --subset: also write one row a picture")
     parser.add_argument("--faces", type=int, default=0, help="with --disturbances: at most so many faces (0: all)")
     parser.add_argument(
@@ -86,7 +89,7 @@ def _subsets(args: argparse.Namespace) -> int:
     if not args.data:
         raise UsageError("--subset needs the pictures themselves: give --data NAME:ROOT, not --cache")
     from mien.data import read
-    from mien.face.detect import detect
+    from mien.face.detect import detect, face_at
     from mien.measure.subsets import end_to_end, measured_subset, named_subsets, samples_of
     from mien.trust.answer import AnswerPath, Judge
 
@@ -96,7 +99,8 @@ def _subsets(args: argparse.Namespace) -> int:
     models = Models(args.models, args.network)
     path = AnswerPath.of(models, Fusion.load(models.folder, models.network))
     judge = Judge(Calibration.load(models.folder, models.network))
-    table = end_to_end(samples, path, judge, detect, lambda text: print(text, file=sys.stderr))
+    find = (lambda picture: [face_at(picture)]) if args.whole_picture else detect
+    table = end_to_end(samples, path, judge, find, lambda text: print(text, file=sys.stderr))
     measured = {name: measured_subset(table, labels) for name, labels in subsets.items()}
     result = {
         "command": "mien " + " ".join(sys.argv[1:]), "network": models.network,

@@ -53,7 +53,6 @@ def run(args: argparse.Namespace) -> int:
         raise MissingExtraError(str(error.name), "serve", "mien serve") from error
     analyzer = Analyzer(args.models, network=args.network)
     app = create_app(settings, analyzer)
-    app.state.prepare_examples = True  # the page's first answer waits for nobody
     with closing(_listening(settings)) as listener:
         address = settings.url_at(listener.getsockname()[1])
         link = address + (f"#token={quote(settings.token)}" if settings.token else "")

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mien.data.pictures import load_gray
+from mien.data.samples import Sample
 from mien.errors import InputError, TableError, UsageError
 from mien.face import images
 from mien.face.detect import detect
@@ -28,7 +31,7 @@ from mien.trust.authenticity import Calibration
 from mien.trust.fusion import Fusion
 from mien.trust.models import Models
 from mien.trust.reference import ReferenceAnswers, read_reference
-from mien.types import Emotion
+from mien.types import Emotion, UInt8
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,12 @@ class FaceAnswer:
     """What the networks say of one face.
 
     Attributes:
-        photo: its file.
+        photo: its file, or the id of a data set's sample.
         number: of the face in the photo; 0 is the largest.
         source: what the answer came from; empty where no part is visible.
         logits: 8 numbers.
         size: of the face, in pixels.
+        yaw: degrees that the head is turned; None where it is not known.
     """
 
     photo: str
@@ -48,6 +52,7 @@ class FaceAnswer:
     source: str
     logits: tuple[float, ...]
     size: float
+    yaw: float | None = None
 
 
 def photos_of(folder: Path) -> list[Path]:
@@ -65,6 +70,10 @@ def photos_of(folder: Path) -> list[Path]:
     return found
 
 
+Item = tuple[str, str, Callable[[], UInt8]]
+"""A picture's name, what changes when it does, and what loads it."""
+
+
 def answers_of(photos: Sequence[Path], models: Models, quiet: bool = False) -> Iterator[FaceAnswer]:
     """Answers for all faces of photos; photos that cannot be read are said and left out.
 
@@ -73,21 +82,39 @@ def answers_of(photos: Sequence[Path], models: Models, quiet: bool = False) -> I
         models: the networks.
         quiet: show no progress.
     """
+    items: list[Item] = [(str(photo), _key(photo), partial(images.load, photo)) for photo in photos]
+    return _answered(items, models, quiet)
+
+
+def answers_of_samples(samples: Sequence[Sample], models: Models, quiet: bool = False) -> Iterator[FaceAnswer]:
+    """Answers for a data set's pictures (within their boxes); ``photo`` is the sample's id.
+
+    Args:
+        samples: labelled.
+        models: the networks.
+        quiet: show no progress.
+    """
+    items: list[Item] = [
+        (s.id, f"{s.source}|{None if s.box is None else s.box.tolist()}", partial(load_gray, s)) for s in samples
+    ]
+    return _answered(items, models, quiet)
+
+
+def _answered(items: Sequence[Item], models: Models, quiet: bool) -> Iterator[FaceAnswer]:
     path = AnswerPath.of(models, Fusion.load(models.folder, models.network))
     kept_at = predictions_folder() / f"collection-{hash_of([models.manifest, models.network])}.jsonl"
     kept = _kept(kept_at)
-    progress = Progress("photos", len(photos), "photos", quiet=quiet)
+    progress = Progress("photos", len(items), "photos", quiet=quiet)
     kept_at.parent.mkdir(parents=True, exist_ok=True)
     with kept_at.open("a", encoding="utf-8") as file:
-        for photo in photos:
-            key = _key(photo)
+        for name, key, load in items:
             if key not in kept:
-                kept[key] = _looked(photo, path)
+                kept[key] = _looked(name, load, path)
                 file.write(json.dumps([key, kept[key]]) + "\n")
                 file.flush()
             progress.add(1)
             for number, face in enumerate(kept[key]):
-                yield FaceAnswer(str(photo), number, face["source"], tuple(face["logits"]), face["size"])
+                yield FaceAnswer(name, number, face["source"], tuple(face["logits"]), face["size"], face.get("yaw"))
     progress.close()
 
 
@@ -109,21 +136,22 @@ def _kept(path: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _looked(photo: Path, path: AnswerPath) -> list[dict[str, Any]]:
+def _looked(name: str, load: Callable[[], UInt8], path: AnswerPath) -> list[dict[str, Any]]:
     try:
-        rgb = images.load(photo)
+        picture = load()
     except InputError as error:
         print(f"mien: {error}", file=sys.stderr)
         return []
-    faces = detect(rgb)
+    faces = detect(picture)
     if not faces:
-        print(f"mien: {writable(photo)}: no face found", file=sys.stderr)
+        print(f"mien: {writable(name)}: no face found", file=sys.stderr)
         return []
-    looked = path.look(PictureFaces(images.to_gray(rgb), faces), areas=())
+    looked = path.look(PictureFaces(picture if picture.ndim == 2 else images.to_gray(picture), faces), areas=())
     return [
-        {"source": source, "logits": [round(float(z), 4) for z in row], "size": round(face.size, 1)}
+        {"source": source, "logits": [round(float(z), 4) for z in row], "size": round(face.size, 1),
+         "yaw": None if face.pose is None else round(face.pose.yaw, 1)}
         for source, row, face in zip(looked.sources, looked.logits, faces, strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def mix_of(

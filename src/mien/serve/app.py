@@ -25,14 +25,14 @@ from mien.errors import MienError, MissingExtraError, UsageError
 from mien.face.areas import PART_LANDMARKS
 from mien.face.detect import DetectorChoice
 from mien.serve.desk import Desk
-from mien.serve.examples import EXAMPLES, MadeExample, example_named
+from mien.serve.examples import PLAIN, TITLES, known_title
 from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
 from mien.serve.problems import answer_to, problem
 from mien.serve.schema import PICTURE
 from mien.serve.settings import ServeSettings
 from mien.serve.trust import trust_tables
 from mien.serve.upload import FIELD, read_picture
-from mien.serve.work import Upload, answer_upload, get_ready, make_example
+from mien.serve.work import Example, Upload, answer_example, answer_upload, get_ready
 from mien.trust.models import Models
 from mien.trust.prior import Prior
 from mien.types import AREAS, EMOTIONS, PARTS
@@ -102,17 +102,12 @@ def create_app(settings: ServeSettings, analyzer: Analyzer | None = None) -> Fas
     models = Models(analyzer.models.folder, analyzer.models.network, threads=1)
     desk = Desk(settings, partial(get_ready, models, settings.limits))
 
-    shelf = _Shelf(desk)
-
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         desk.open()
-        preparing = asyncio.create_task(shelf.prepare()) if app.state.prepare_examples else None
         try:
             yield
         finally:
-            if preparing is not None:
-                preparing.cancel()
             desk.close()
 
     app = FastAPI(
@@ -128,8 +123,7 @@ def create_app(settings: ServeSettings, analyzer: Analyzer | None = None) -> Fas
     _add_problems(app)
     _add_pages(app, settings)
     _add_api(app, settings, analyzer, desk)
-    _add_examples(app, shelf)
-    app.state.prepare_examples = False
+    _add_examples(app, desk)
     return app
 
 
@@ -186,13 +180,15 @@ def _add_pages(app: FastAPI, settings: ServeSettings) -> None:
     async def report() -> Response:
         if settings.report is None:
             raise HTTPException(404, "this server was started without --report")
-        return HTMLResponse(with_way_back(settings.report.read_text("utf-8")), headers={"Content-Security-Policy": REPORT_POLICY})
+        page = with_way_back(settings.report.read_text("utf-8"))
+        return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 def with_way_back(html: str) -> str:
     """A report with a link to the page as the first thing in its body."""
     opening = re.search(r"<body[^>]*>", html, re.IGNORECASE)
-    return html[: opening.end()] + WAY_BACK + html[opening.end() :] if opening else html + WAY_BACK
+    place = opening.end() if opening else 0
+    return html[:place] + WAY_BACK + html[place:] if opening else html + WAY_BACK
 
 
 def _swagger(name: str) -> bytes:
@@ -226,6 +222,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         preview: Annotated[
             bool, Query(description="Add the picture as a JPEG, for browsers that show no TIFF.")
         ] = False,
+        rows: Annotated[bool, Query(description="Add the rows of the table that `mien analyze --out` writes.")] = False,
         box: Annotated[
             list[str] | None,
             Query(description="A face's box, x0,y0,x1,y1 in pixels (repeat for several): nothing is looked for."),
@@ -233,7 +230,6 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         whole_picture: Annotated[
             bool, Query(description="The whole picture is one face: nothing is looked for.")
         ] = False,
-        rows: Annotated[bool, Query(description="Add the rows of the table that `mien analyze --out` writes.")] = False,
         input: Annotated[str, Query(max_length=400, description="Name of the picture, given back in the answer.")] = "",
         prior: Annotated[
             str | None,
@@ -251,7 +247,10 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         picture = await read_picture(request, settings)
         visible = None if area is None else tuple(area)
         mix = None if prior is None else Prior.parse(prior, files=False)
-        upload = Upload(picture, visible, detector, heatmap, what_if, preview, input, _boxes(box), whole_picture, mix, rows)
+        boxes = _boxes(box)
+        upload = Upload(
+            picture, visible, detector, heatmap, what_if, preview, input, boxes, whole_picture, mix, rows=rows
+        )
         return await desk.run(answer_upload, upload)
 
     @app.get("/api/trust", responses={**_PROBLEMS, 404: _PROBLEM}, tags=["trust"])
@@ -282,7 +281,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
             },
             "heatmap": "visualisation" in analyzer.models.manifest,
             "report": settings.report is not None,
-            "examples": [{"name": one.name, "title": one.title} for one in EXAMPLES.values()],
+            "examples": [{"name": name, "title": title} for name, title in TITLES.items()],
             "columns": list(COLUMNS),
             "options": {"whole_picture": True, "prior": True},
         }
@@ -301,42 +300,25 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         return response
 
 
-class _Shelf:
-    """Examples, each made once by a worker."""
+def _add_examples(app: FastAPI, desk: Desk) -> None:
+    kept: dict[str, Example] = {}
+    lock = asyncio.Lock()
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._made: dict[str, MadeExample] = {}
-        self._lock = asyncio.Lock()
+    async def made(name: str) -> Example:
+        """Worked out once, and one at a time."""
+        known_title(name)
+        async with lock:
+            if name not in kept:
+                kept[name] = await desk.run(answer_example, name)
+        return kept[name]
 
-    async def of(self, name: str) -> MadeExample:
-        """The example of this name.
-
-        Raises:
-            NotFoundError: there is none.
-        """
-        example_named(name)
-        async with self._lock:
-            if name not in self._made:
-                self._made[name] = await self._desk.run(make_example, name)
-        return self._made[name]
-
-    async def prepare(self) -> None:
-        """Make all of them, the first one first."""
-        for name in EXAMPLES:
-            try:
-                await self.of(name)
-            except MienError as error:
-                log.warning("the example %s could not be made: %s", name, error)
-
-
-def _add_examples(app: FastAPI, shelf: _Shelf) -> None:
     @app.get("/api/examples/{name}.jpg", responses={404: _PROBLEM}, tags=["server"], response_class=Response)
     async def picture(name: str) -> Response:
         """A face to try: the bundled photo, or it behind something drawn over it."""
-        return Response((await shelf.of(name)).picture, media_type="image/jpeg")
+        content = SAMPLE.read_bytes() if name == PLAIN else (await made(name)).picture
+        return Response(content, media_type="image/jpeg")
 
     @app.get("/api/examples/{name}.json", responses={404: _PROBLEM, 200: _ANSWER}, tags=["server"])
     async def answer(name: str) -> dict[str, Any]:
         """The answer for a face to try, as `/api/analyze` gives it, worked out once."""
-        return (await shelf.of(name)).answer
+        return (await made(name)).answer

@@ -1,20 +1,22 @@
-"""Faces to try: the bundled photo, and the same face behind things drawn over it. Each is answered once."""
+"""Faces to try: the bundled photo, and the same face behind things drawn over it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 
-from mien.analyze.analyzer import Analyzer
 from mien.assets import SAMPLE
 from mien.face.images import load
 from mien.serve.problems import NotFoundError
-from mien.serve.whatif import page_answer
 from mien.types import Float32, UInt8
+
+PLAIN = "portrait"
+"""The bundled photo as it is."""
+
+TITLES = {PLAIN: "Whole face", "mask": "Mask", "sunglasses": "Sunglasses", "hand": "Hand"}
+"""Name in the address -> what the page calls it."""
 
 _FINE = 4
 """Covers are drawn on a picture so many times larger and made smaller again, which smooths their edges."""
@@ -23,60 +25,37 @@ _FINE = 4
 _Cover = Callable[[UInt8, Float32], None]
 
 
-@dataclass(frozen=True)
-class Example:
-    """One face to try.
-
-    Attributes:
-        name: in the address, ``mask``.
-        title: what the page calls it.
-        cover: draws on a picture, uint8 [H, W, 3] RGB, given the face's landmarks float32 [68, 2] in its pixels; None
-            draws nothing.
-    """
-
-    name: str
-    title: str
-    cover: _Cover | None = None
-
-
-@dataclass(frozen=True)
-class MadeExample:
-    """An example's picture (a JPEG) and what ``/api/analyze`` says of it, with all that the page shows."""
-
-    picture: bytes
-    answer: dict[str, Any]
-
-
-def made(analyzer: Analyzer, name: str) -> MadeExample:
-    """Draw and answer one example.
+def known_title(name: str) -> str:
+    """What the page calls an example.
 
     Raises:
         NotFoundError: no example has this name.
     """
-    cover = example_named(name).cover
-    picture = SAMPLE.read_bytes() if cover is None else _drawn(cover, analyzer.analyze(SAMPLE)[0].face.landmarks)
-    heatmap = "visualisation" in analyzer.models.manifest
-    answers = analyzer.analyze(picture, heatmap=heatmap, input=f"{name}.jpg")
-    return MadeExample(picture, page_answer(analyzer, answers, what_if=True, heatmap=heatmap, rows=True))
+    if name not in TITLES:
+        raise NotFoundError(f"no example is called {name!r}: choose from {', '.join(TITLES)}")
+    return TITLES[name]
 
 
-def example_named(name: str) -> Example:
-    """The example of this name.
+def example_picture(name: str, landmarks: Callable[[], Float32]) -> bytes:
+    """A JPEG: the bundled photo, with a cover drawn over its face.
 
-    Raises:
-        NotFoundError: there is none.
+    Args:
+        name: one of :data:`TITLES`.
+        landmarks: finds those of the bundled photo, float32 [68, 2] in its pixels; called where something is drawn.
     """
-    if name not in EXAMPLES:
-        raise NotFoundError(f"no example is called {name!r}: choose from {', '.join(EXAMPLES)}")
-    return EXAMPLES[name]
-
-
-def _drawn(cover: _Cover, points: Float32) -> bytes:
+    if name == PLAIN:
+        return SAMPLE.read_bytes()
     image = load(SAMPLE)
-    fine = np.ascontiguousarray(cv2.resize(image, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_CUBIC))
-    cover(fine.astype(np.uint8, copy=False), points * _FINE)
-    drawn = cv2.resize(fine, image.shape[1::-1], interpolation=cv2.INTER_AREA)
+    fine = np.asarray(cv2.resize(image, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_CUBIC), np.uint8)
+    covered = _covered(_COVERS[name], fine, landmarks())
+    drawn = cv2.resize(covered, image.shape[1::-1], interpolation=cv2.INTER_AREA)
     return bytes(cv2.imencode(".jpg", np.ascontiguousarray(drawn[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
+
+
+def _covered(cover: _Cover, fine: UInt8, points: Float32) -> UInt8:
+    drawn = fine.copy()
+    cover(drawn, points * _FINE)
+    return drawn
 
 
 def _width(points: Float32) -> float:
@@ -114,7 +93,9 @@ def _sunglasses(image: UInt8, points: Float32) -> None:
         centre, reach = (both.min(axis=0) + both.max(axis=0)) / 2, np.ptp(both, axis=0) / 2
         axes = (round(float(reach[0]) * 1.12), round(max(float(reach[1]) * 1.3, 0.11 * wide)))
         cv2.line(image, _at(centre), _at(ear), (24, 22, 22), round(0.03 * wide), cv2.LINE_AA)
-        cv2.ellipse(image, _at(centre + [0, 0.015 * wide]), axes, 0, 0, 360, (28, 26, 27), -1, cv2.LINE_AA)
+        cv2.ellipse(
+            image, _at(centre + np.array([0, 0.015 * wide], np.float32)), axes, 0, 0, 360, (28, 26, 27), -1, cv2.LINE_AA
+        )
         cv2.ellipse(image, _at(centre - reach * 0.3), (axes[0] // 3, axes[1] // 5), -25, 0, 360, (62, 64, 70), -1)
     cv2.line(image, _at(points[21]), _at(points[22]), (24, 22, 22), round(0.035 * wide), cv2.LINE_AA)
 
@@ -141,12 +122,4 @@ def _at(point: Float32) -> tuple[int, int]:
     return round(float(point[0])), round(float(point[1]))
 
 
-EXAMPLES: dict[str, Example] = {
-    one.name: one
-    for one in (
-        Example("portrait", "Whole face"),
-        Example("mask", "Mask", _mask),
-        Example("sunglasses", "Sunglasses", _sunglasses),
-        Example("hand", "Hand", _hand),
-    )
-}
+_COVERS: dict[str, _Cover] = {"mask": _mask, "sunglasses": _sunglasses, "hand": _hand}

@@ -10,7 +10,7 @@ from mien.analyze.analyzer import Analyzer
 from mien.assets import SAMPLE
 from mien.face.detect import DETECTORS, DetectorChoice
 from mien.face.limits import Limits
-from mien.serve.examples import MadeExample, made
+from mien.serve.examples import example_picture
 from mien.serve.whatif import page_answer
 from mien.trust.models import Models
 from mien.trust.prior import Prior
@@ -31,7 +31,7 @@ class Upload:
         boxes: the faces, (x0, y0, x1, y1) each; None looks for them.
         whole_picture: the whole picture is one face.
         prior: mix of emotions among the faces; None is that of the calibration.
-        rows: add the rows of the table.
+        rows: add the rows of the table that ``mien analyze --out`` writes.
     """
 
     picture: bytes
@@ -79,6 +79,18 @@ def answer_upload(upload: Upload) -> dict[str, Any]:
     )
 
 
-def make_example(name: str) -> MadeExample:
-    """Draw and answer one of the faces to try."""
-    return made(_analyzers["mesh"], name)
+@dataclass(frozen=True)
+class Example:
+    """A face to try: its picture (a JPEG) and the answer, as ``/api/analyze`` gives it with all that the page shows."""
+
+    picture: bytes
+    answer: dict[str, Any]
+
+
+def answer_example(name: str) -> Example:
+    """One of :data:`mien.serve.examples.TITLES`."""
+    analyzer = _analyzers["mesh"]
+    picture = example_picture(name, lambda: analyzer.analyze(SAMPLE)[0].face.landmarks)
+    heatmap = "visualisation" in analyzer.models.manifest
+    upload = Upload(picture, heatmap=heatmap, what_if=True, input=f"{name}.jpg", rows=True)
+    return Example(picture, answer_upload(upload))

@@ -266,11 +266,13 @@ class _Run:
     def go(self, workers: int, stop_after: int) -> bool:
         """True when the training is finished."""
         if self.epoch < self.config.epochs:
+            first = self.epoch
             with _batches(self.data, self.config, self.epoch, workers) as batches:
-                first = self.epoch
                 while self.epoch < self.config.epochs:
                     if stop_after and self.epoch - first >= stop_after:
                         return False
+                    if not workers:  # then a stopped training and a whole one are the same to the last digit
+                        batches = made(self.data, self.config, [self.config.seed, self.epoch, 0])
                     self._one_epoch(batches)
         with replacing(self.folder / "model.safetensors") as scratch:
             save_file({key: value.contiguous() for key, value in self.averaged.items()}, scratch)
@@ -279,6 +281,7 @@ class _Run:
 
     def _one_epoch(self, batches: Iterator[Batch]) -> None:
         start, losses = time.monotonic(), []
+        torch.manual_seed(hash((self.config.seed, self.epoch)) % 2**31)
         self.network.train()
         for step in range(self.steps):
             losses.append(self._step(self.epoch * self.steps + step, next(batches)))

@@ -12,6 +12,9 @@ export class Problem extends Error {
 /** Problems that may be gone a moment later. */
 export const PASSING = ["BusyError", "Offline", "AnalysisTimeoutError", "UploadTimeoutError"];
 
+// What the page preloads was refused before the login; browsers keep the refusal, so afterwards another address is asked.
+let afresh = "";
+
 async function call(path, options = {}) {
   let response;
   try {
@@ -27,14 +30,17 @@ async function call(path, options = {}) {
 
 const json = async (path, options) => (await call(path, options)).json();
 
-export const about = async () => read.about(await json("api/about"));
+export const about = async () => read.about(await json(`api/about${afresh}`));
 export const trust = async () => read.trust(await json("api/trust"));
 export const examplePath = (name) => `api/examples/${name}.jpg`;
-export const exampleAnswer = async (name, signal) => read.picture(await json(`api/examples/${name}.json`, { signal }));
+export const exampleAnswer = async (name, signal) => read.picture(await json(`api/examples/${name}.json${afresh}`, { signal }));
 export const examplePicture = async (name) => new File([await (await call(examplePath(name))).blob()], `${name}.jpg`, { type: "image/jpeg" });
 
 /** Let the browser remember the token for this server, where scripts cannot read it. */
-export const login = (token) => call("api/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
+export async function login(token) {
+  await call("api/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
+  afresh = "?afresh";
+}
 
 /** Analyse a picture (a Blob). settings: {prior, wholePicture}, sent only where the server knows them. */
 export async function analyze(picture, { name = "", heatmap = true, preview = false, rows = true, settings = {}, signal } = {}) {

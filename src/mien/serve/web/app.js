@@ -146,8 +146,10 @@ function showFacePicker() {
 
 function chooseFace(number) {
   if (number === state.face) return;
+  const focused = $("overlay").contains(document.activeElement);
   Object.assign(state, { face: number, toggled: new Set(), following: false });
   showAll();
+  if (focused) $("overlay").querySelector(`[data-face="${number}"]`)?.focus();
   say(spoken());
 }
 
@@ -363,15 +365,15 @@ async function start() {
   if (!queue.items.length && about.examples.length) tryExample(about.examples[0].name, true);
 }
 
+// The token may come in the address that the terminal shows; it is not left there.
+const given = new URLSearchParams(location.hash.slice(1)).get("token");
+if (given) history.replaceState(null, "", location.pathname);
 $("tools").open = innerWidth > 860;
 startTheme();
 placeHelp();
 listen();
 showNothing();
-// The token may come in the address that the terminal shows; it is not left there.
-const given = new URLSearchParams(location.hash.slice(1)).get("token");
 if (given) {
-  history.replaceState(null, "", location.pathname);
   ready = login(given);
 } else {
   ready = start();

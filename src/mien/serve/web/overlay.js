@@ -3,7 +3,7 @@
 
 import { fill, svg } from "./dom.js";
 import { PARTS } from "./read.js";
-import { level, tag, verdict } from "./words.js";
+import { level, tag } from "./words.js";
 
 const LINES = [[0, 16], [17, 21], [22, 26], [27, 30], [31, 35], [36, 41, true], [42, 47, true], [48, 59, true], [60, 67, true]];
 const FONT = "system-ui, sans-serif";
@@ -59,7 +59,7 @@ function faceMark(face, answer, chosen, several, unit, size, picture, colours, o
   const dash = faint ? `${5 * unit} ${3 * unit}` : null;
   const box = { x: x0, y: y0, width: x1 - x0, height: y1 - y0, rx: unit * 3 };
   const words = `${several ? `${face.number + 1}: ` : ""}${tag(answer, face.abstained)}`;
-  return svg("g", { "data-face": face.number, "data-level": level(answer?.right), role: "button", tabindex: 0, "aria-pressed": String(chosen), "aria-label": `Face ${face.number + 1}: ${verdict(answer)}${answer?.right ? `, right ${Math.round(100 * answer.right.value)}%` : ""}`,
+  return svg("g", { "data-face": face.number, "data-level": level(answer?.right), role: "button", tabindex: 0, "aria-pressed": String(chosen), "aria-label": `Face ${face.number + 1}: ${tag(answer, face.abstained)}`,
     onclick: () => onChoose(face.number),
     onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); onChoose(face.number); } } },
     svg("rect", { ...box, fill: "transparent", stroke: colours.shade, "stroke-opacity": 0.55, "stroke-width": unit * (chosen ? 3.4 : 2.4) }),

@@ -29,8 +29,8 @@ export function showPicture(url, name) {
   if (!url) photo.removeAttribute("src");
   photo.alt = url ? `The picture ${name}` : "";
   if (url) photo.decode().then(() => { if (photo.getAttribute("src") === url) fit(photo.naturalWidth, photo.naturalHeight); }, () => {
-    if (photo.getAttribute("src") !== url) return; // a format that this browser does not show
-    photo.hidden = true;
+    if (photo.getAttribute("src") !== url) return;
+    photo.hidden = true; // a format that this browser does not show
     $("window").removeAttribute("style");
   });
 }
