@@ -168,7 +168,8 @@ def page(result: Mapping[str, Any]) -> str:
         lines += [f"## {table}", "", *_table([row for row in result["rows"] if row["table"] == table]), ""]
     lines += [
         "ExpW is another collection with noisy labels (many faces labelled happy plainly are not). How much of the",
-        "difference there is the labels' fault and how much mien's cannot be told: trust is not shown to hold there.", "",
+        "difference there is the labels' fault and how much mien's cannot be told: trust is not shown to hold there.",
+        "",
         "## Your own collection", "",
         "```sh", "mien trust check --data FOLDER      # a folder an emotion, or a csv: image,emotion", "```", "",
         "prints said, true, the difference with its interval, and what to do: use `p_correct` as it is, give the mix",
