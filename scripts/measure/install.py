@@ -54,7 +54,7 @@ def main() -> int:
         "megabytes_of_empty_venv": empty,
         "analyze_seconds_first": seconds[0],
         "analyze_seconds_then": sorted(seconds[1:]),
-        "sample": {"emotion": face["emotion"], "authenticity": face["fused"]["authenticity"],
+        "sample": {"emotion": face["emotion"], "p_correct": face["fused"]["p_correct"],
                    "areas": {name: area["emotion"] for name, area in face["areas"].items()}},
         "packages": {p["name"]: p["version"] for p in json.loads(packages)},
     }  # fmt: skip

@@ -167,7 +167,9 @@ def page(result: Mapping[str, Any]) -> str:
     for table in dict.fromkeys(row["table"] for row in result["rows"]):
         lines += [f"## {table}", "", *_table([row for row in result["rows"] if row["table"] == table]), ""]
     lines += [
-        "ExpW's labels are noisy: many faces labelled happy plainly are not, so that true is too low there.", "",
+        "ExpW is another collection with noisy labels (many faces labelled happy plainly are not). How much of the",
+        "difference there is the labels' fault and how much mien's cannot be told: trust is not shown to hold there.",
+        "",
         "## Your own collection", "",
         "```sh", "mien trust check --data FOLDER      # a folder an emotion, or a csv: image,emotion", "```", "",
         "prints said, true, the difference with its interval, and what to do: use `p_correct` as it is, give the mix",
