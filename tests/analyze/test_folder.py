@@ -395,7 +395,7 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(
             time.sleep(0.05)
         _, complaints = process.communicate(timeout=20)
         assert time.monotonic() - begun < 2.5
-    assert process.returncode == 130
+    assert process.returncode in (130, -signal.SIGINT)  # a shell shows 130 either way: a second Ctrl-C may end it
     assert "Traceback" not in complaints
     assert "kept" in complaints
     kept = sum(len(json.loads(path.read_text())["photos"]) for path in journal.glob("[0-9]*.json"))
