@@ -71,7 +71,7 @@ def export(trained: Trained, path: Path, precision: Precision, cache: FaceCache)
         with tempfile.TemporaryDirectory() as scratch:
             plain = Path(scratch) / "plain.onnx"
             to_onnx(trained.network, plain, trained.config.final_spec.size)
-            _quantise(plain, path, trained, cache)
+            quantise(plain, path, _CalibrationCrops(trained, cache), ["Conv", "MaxPool", "Gemm"])
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -93,7 +93,8 @@ def halve(path: Path) -> None:
     onnx.save(model, path)
 
 
-def _quantise(plain: Path, path: Path, trained: Trained, cache: FaceCache) -> None:
+def quantise(plain: Path, path: Path, feeds: Any, kinds: list[str]) -> None:
+    """Static int8, per channel, of these kinds of nodes; ranges come from ``feeds`` (a CalibrationDataReader)."""
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -102,9 +103,9 @@ def _quantise(plain: Path, path: Path, trained: Trained, cache: FaceCache) -> No
     quantize_static(
         str(ready),
         str(path),
-        _CalibrationCrops(trained, cache),
+        feeds,
         quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["Conv", "MaxPool", "Gemm"],
+        op_types_to_quantize=kinds,
         per_channel=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,

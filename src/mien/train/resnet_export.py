@@ -24,7 +24,7 @@ from mien.data.covered import CoveredFace
 from mien.face.areas import PIECES
 from mien.face.spec import CropSpec
 from mien.jobs.checkout import commit
-from mien.train.export import Precision, choose_bias, halve
+from mien.train.export import Precision, choose_bias, halve, quantise
 from mien.train.resnet import FaceResNet
 from mien.train.resnet_run import NAME, TrainedResNet, ViewData, made, plain_faces
 from mien.trust.folder import read_manifest, write_manifest
@@ -204,31 +204,12 @@ def _write(trained: TrainedResNet, data: ViewData, path: Path, precision: Precis
         plain = Path(scratch) / "plain.onnx"
         to_onnx(trained.network, plain, trained.config.side)
         if precision == "int8":
-            _quantise(plain, path, trained, data)
+            quantise(plain, path, _TrainingViews(trained, data), ["Conv"])
         else:
             if precision == "fp16":
                 halve(plain)
             path.write_bytes(plain.read_bytes())
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _quantise(plain: Path, path: Path, trained: TrainedResNet, data: ViewData) -> None:
-    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    ready = plain.with_name("ready.onnx")
-    quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
-    quantize_static(
-        str(ready),
-        str(path),
-        _TrainingViews(trained, data),
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["Conv"],
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=CalibrationMethod.MinMax,
-    )
 
 
 class _TrainingViews:
