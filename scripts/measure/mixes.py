@@ -39,7 +39,7 @@ def answers(cache: FaceCache, models: Models, split: str, rows: np.ndarray) -> t
         return logits_of(table), np.full(len(rows), Area.WHOLE_FACE.value)
     path, logits, sources = AnswerPath.of(models, Fusion.load(models.folder, models.network)), [], []
     for start in range(0, len(rows), 256):
-        looked = path.look(PreparedFaces([cache.frame(int(row)) for row in rows[start : start + 256]]), areas=())
+        looked = path.look(PreparedFaces([cache.canvas(int(row)) for row in rows[start : start + 256]]), areas=())
         logits.append(looked.logits)
         sources += looked.sources
     return np.concatenate(logits), np.array(sources)

@@ -20,7 +20,7 @@ import torch
 
 from mien.data import read
 from mien.data.pictures import load_gray
-from mien.face.crops import cut, frame_of
+from mien.face.crops import canvas_of, cut
 from mien.face.detect import detect_one
 from mien.face.spec import CropSpec
 from mien.train.batches import parts_of
@@ -34,8 +34,8 @@ SIDES = (48, 64, 128, 256, 512)
 def answers(trained: Trained, spec: CropSpec, grays: list[UInt8], points: list[Float32]) -> npt.NDArray[np.int64]:
     """Position of the emotion said for each face, int64 [N]."""
     (area,) = trained.config.areas
-    frames = [frame_of(g, p, spec.face_size, spec.sampling) for g, p in zip(grays, points, strict=True)]
-    crops = torch.from_numpy(np.stack([cut(frame, area, spec) for frame in frames]))
+    canvases = [canvas_of(g, p, spec.face_size, spec.sampling) for g, p in zip(grays, points, strict=True)]
+    crops = torch.from_numpy(np.stack([cut(canvas, area, spec) for canvas in canvases]))
     return np.asarray(predict(trained.network, crops, parts_of([area]).expand(len(crops), 3)).argmax(dim=1).numpy())
 
 

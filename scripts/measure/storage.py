@@ -155,7 +155,7 @@ def main() -> None:
     args = parser.parse_args()
     cache = FaceCache.open(args.cache)
     n = min(args.faces, len(cache.index))
-    crops = np.stack([[cut(cache.frame(row), area, PUBLISHED_SPEC) for area in AREAS] for row in range(n)])
+    crops = np.stack([[cut(cache.canvas(row), area, PUBLISHED_SPEC) for area in AREAS] for row in range(n)])
     results = []
     for name in FORMATS:
         try:

@@ -62,7 +62,7 @@ def prepared(cache: FaceCache, models: Models, wanted: set[str]) -> dict[str, Fa
     path, faces = AnswerPath.of(models, Fusion.load(models.folder, models.network)), {}
     for start in range(0, len(rows), 256):
         some = rows[start : start + 256]
-        looked = path.look(PreparedFaces([cache.frame(int(row)) for row in some]), areas=())
+        looked = path.look(PreparedFaces([cache.canvas(int(row)) for row in some]), areas=())
         for row, z, source in zip(some, looked.logits, looked.sources, strict=True):
             yaw = None if poses is None or np.isnan(poses[row]) else float(poses[row])
             size = float(cache.index["face_size"][row])
@@ -114,7 +114,7 @@ def drawn_groups(args: argparse.Namespace, models: Models) -> Groups:
         covered = []
         for row in rows:
             generator = np.random.default_rng([7, int(row)])
-            covered.append(occlude(cache.frame(int(row)), kind, generator, None, part).frame)
+            covered.append(occlude(cache.canvas(int(row)), kind, generator, None, part).canvas)
         looked = path.look(PreparedFaces(covered), areas=())
         groups["Drawn covers"][f"{kind}{f' on {part.value}' if part else ''}"] = [
             (FaceAnswer(str(row), 0, source, tuple(map(float, z)), 0.0), Emotion(cache.index["label"].iloc[int(row)]))

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from mien.face.crops import frame_of
+from mien.face.crops import canvas_of
 from mien.study.report.faces import sample_face
 from mien.types import EMOTIONS, Emotion, Float32, UInt8
 
@@ -39,7 +39,7 @@ def template() -> Float32:
     """float32 [68, 2]: landmarks of the sample photo, made symmetric, centred at 0, 44 pixels high."""
     from mien.study.report.canonical import mean_shape
 
-    shape = mean_shape(sample_face().frame.landmarks[None])
+    shape = mean_shape(sample_face().canvas.landmarks[None])
     return np.asarray(shape * 44 / np.ptp(shape[:, 1]), np.float32)
 
 
@@ -87,14 +87,14 @@ def draw(points: Float32, generator: np.random.Generator, side: int = 80) -> tup
 def make_cache(folder: Path, faces: int = 240, dataset: str = "drawn", seed: int = 0) -> Path:
     """Write a FaceCache of drawn faces, every emotion in every split, and return its folder."""
     generator = np.random.default_rng(seed)
-    rows, frames, landmarks, extents = [], [], [], []
+    rows, canvases, landmarks, extents = [], [], [], []
     for i in range(faces):
         emotion = EMOTIONS[i % len(EMOTIONS)]
         picture, points = draw(landmarks_of(emotion, generator), generator)
-        frame = frame_of(picture, points)
-        frames.append(frame.pixels)
-        landmarks.append(frame.landmarks)
-        extents.append(frame.extent)
+        canvas = canvas_of(picture, points)
+        canvases.append(canvas.pixels)
+        landmarks.append(canvas.landmarks)
+        extents.append(canvas.extent)
         split = SPLIT_CYCLE[(i // len(EMOTIONS)) % len(SPLIT_CYCLE)]
         row = {"id": f"{dataset}{i:05}", "dataset": dataset, "split": split, "label": emotion.value}
         row |= {"published": i % 21 != 20, "majority": i % 5 != 0}
@@ -103,7 +103,7 @@ def make_cache(folder: Path, faces: int = 240, dataset: str = "drawn", seed: int
         rows.append(row | dict.fromkeys(("box_x0", "box_y0", "box_x1", "box_y1"), 0.0))
     folder.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_parquet(folder / "index.parquet", index=False)
-    for name, arrays in (("frames", frames), ("landmarks", landmarks), ("extents", extents)):
+    for name, arrays in (("canvases", canvases), ("landmarks", landmarks), ("extents", extents)):
         np.save(folder / f"{name}.npy", np.stack(arrays))
     (folder / "settings.json").write_text(json.dumps({"drawn": seed}))
     return folder

@@ -72,7 +72,7 @@ def test_prepare_prints_and_writes_what_it_did(root: Path, tmp_path: Path, capsy
     assert "finding faces: 20/20 faces (100%)" in captured.err
     told = json.loads(report.read_text())
     assert told["faces"] == 20
-    assert FaceCache.open(tmp_path / "cache" / told["cache"]).frames.shape == (20, 96, 96)
+    assert FaceCache.open(tmp_path / "cache" / told["cache"]).canvases.shape == (20, 96, 96)
     assert main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cache"] == told["cache"]
 

@@ -12,7 +12,7 @@ from mien.data import Dataset, read
 from mien.data.cache import VOTE_COLUMNS, FaceCache
 from mien.data.prepare import PrepareConfig, prepare
 from mien.errors import DatasetError
-from mien.face.crops import Frame, cut
+from mien.face.crops import Canvas, cut
 from mien.face.spec import STUDY_SPECS, CropSpec
 from mien.types import AREAS, Emotion
 
@@ -60,7 +60,7 @@ def test_rows_of_a_split_by_selection(cache: FaceCache) -> None:
 
 def test_a_cache_without_the_selection_columns_is_all_published(cache: FaceCache, tmp_path: Path) -> None:
     """Caches of before had only faces of the published selection."""
-    for name in ("settings.json", "frames.npy", "landmarks.npy", "extents.npy"):
+    for name in ("settings.json", "canvases.npy", "landmarks.npy", "extents.npy"):
         (tmp_path / name).write_bytes((cache.folder / name).read_bytes())
     cache.index.drop(columns="published").to_parquet(tmp_path / "index.parquet")
     assert len(FaceCache.open(tmp_path).rows("test")) == 10
@@ -68,10 +68,10 @@ def test_a_cache_without_the_selection_columns_is_all_published(cache: FaceCache
 
 def test_arrays_are_memory_mapped_and_fit(cache: FaceCache) -> None:
     n = len(cache.index)
-    assert cache.frames.shape == (n, 96, 96)
+    assert cache.canvases.shape == (n, 96, 96)
     assert cache.landmarks.shape == (n, 68, 2)
     assert cache.extents.shape == (n, 4)
-    for array in (cache.frames, cache.landmarks, cache.extents, cache.crops(CropSpec())):
+    for array in (cache.canvases, cache.landmarks, cache.extents, cache.crops(CropSpec())):
         assert isinstance(array, np.memmap)
         assert not array.flags.writeable
 
@@ -81,10 +81,10 @@ def test_crops_are_those_cut_from_the_frames(cache: FaceCache) -> None:
         crops = cache.crops(STUDY_SPECS[name])
         assert crops.shape == (len(cache.index), 7, 64, 64)
         for row in (0, 17, len(cache.index) - 1):
-            frame = cache.frame(row)
-            assert isinstance(frame, Frame)
+            canvas = cache.canvas(row)
+            assert isinstance(canvas, Canvas)
             for area in AREAS:
-                assert (crops[row, area.position] == cut(frame, area, STUDY_SPECS[name])).all()
+                assert (crops[row, area.position] == cut(canvas, area, STUDY_SPECS[name])).all()
     with pytest.raises(DatasetError, match="holds no crops box-both-padded-64-face44"):
         cache.crops(STUDY_SPECS["both_eyes"])
 

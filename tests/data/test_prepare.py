@@ -21,7 +21,7 @@ from mien.data import find as chunks
 from mien.data import prepare as module
 from mien.data.prepare import PrepareConfig, prepare, prepared
 from mien.errors import DatasetError, InputError, InterruptedWork, UsageError
-from mien.face.crops import frame_of
+from mien.face.crops import canvas_of
 from mien.face.images import load, to_gray
 from mien.types import Face, UInt8
 
@@ -94,7 +94,7 @@ def test_files_and_report(dataset: Dataset, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [done.folder.name]
     assert done.folder.name.startswith("ferplus-")
     assert sorted(contents(done.folder)) == [
-        "crops/box-one-padded-64-face44.npy", "crops/hull-one-padded-64-face44.npy", "extents.npy", "frames.npy",
+        "crops/box-one-padded-64-face44.npy", "crops/hull-one-padded-64-face44.npy", "extents.npy", "canvases.npy",
         "index.parquet", "landmarks.npy", "settings.json",
     ]  # fmt: skip
     settings = json.loads((done.folder / "settings.json").read_text())
@@ -123,11 +123,11 @@ def test_the_same_bytes_from_two_processes(dataset: Dataset, found: dict[str, st
 @pytest.mark.usefixtures("guessed")
 def test_crops_are_added_later_to_the_same_cache(dataset: Dataset, whole: dict[str, str], tmp_path: Path) -> None:
     bare = prepare(dataset, tmp_path, PrepareConfig(detector="hog", workers=1, quiet=True, specs=()))
-    before = (bare.folder / "frames.npy").stat().st_mtime_ns
+    before = (bare.folder / "canvases.npy").stat().st_mtime_ns
     assert not list((bare.folder / "crops").iterdir())
     prepare(dataset, tmp_path, QUICK)
     assert contents(tmp_path) == whole
-    assert (bare.folder / "frames.npy").stat().st_mtime_ns == before
+    assert (bare.folder / "canvases.npy").stat().st_mtime_ns == before
 
 
 CHANGES: dict[str, Callable[[Path], tuple[dict[str, Any], PrepareConfig]]] = {
@@ -159,7 +159,7 @@ def test_whatever_is_changed_makes_another_cache(change: str, root: Path, datase
     [
         ("mien.face.dlib_faces", "_ATTEMPTS", (("hog", 96, 0, 0.0),)),
         ("mien.face.dlib_faces", "_BOX_JITTER", ((0.0, 0.0),)),
-        ("mien.data.find", "frame_of", lambda gray, points, size: frame_of(gray, points + 1, size)),
+        ("mien.data.find", "canvas_of", lambda gray, points, size: canvas_of(gray, points + 1, size)),
     ],
 )
 def test_changed_code_makes_another_cache(
@@ -174,17 +174,17 @@ def test_changed_code_makes_another_cache(
 
 @pytest.mark.usefixtures("guessed")
 def test_a_zip_and_kaggles_csv_give_the_same_faces(root: Path, tmp_path: Path) -> None:
-    frames = []
+    canvases = []
     kaggle = ferplus_kaggle(tmp_path / "kaggle", plain_ferplus_rows(FACES))
     for number, place in enumerate(
         (root, zipped(root, tmp_path / "f.zip"), kaggle, zipped(kaggle, tmp_path / "k.zip"))
     ):
         done = prepare(read("ferplus", place, votes="fer2013new"), tmp_path / f"out{number}", QUICK)
-        frames.append((done.folder.name, np.array(done.cache.frames), np.array(done.cache.landmarks)))
-    assert frames[0][0] == frames[1][0]  # a zip of it is the same data
-    for _, pixels, points in frames[1:]:
-        assert (pixels == frames[0][1]).all()
-        assert (points == frames[0][2]).all()
+        canvases.append((done.folder.name, np.array(done.cache.canvases), np.array(done.cache.landmarks)))
+    assert canvases[0][0] == canvases[1][0]  # a zip of it is the same data
+    for _, pixels, points in canvases[1:]:
+        assert (pixels == canvases[0][1]).all()
+        assert (points == canvases[0][2]).all()
 
 
 @pytest.mark.usefixtures("guessed")
@@ -195,8 +195,8 @@ def test_every_face_of_a_photo_is_framed_by_its_own_box(tmp_path: Path) -> None:
     assert index["id"].tolist() == [f"{line.split()[0]}#{line.split()[1]}" for line in lines]
     sizes = index.groupby(index["id"].str.split("#").str[0]).size()
     assert sorted(sizes.tolist()) == [1, 1, 2, 2, 3, 3]
-    third = done.cache.frames[index.index[index["id"] == "photo_002.jpg#2"][0]]
-    first = done.cache.frames[index.index[index["id"] == "photo_002.jpg#0"][0]]
+    third = done.cache.canvases[index.index[index["id"] == "photo_002.jpg#2"][0]]
+    first = done.cache.canvases[index.index[index["id"] == "photo_002.jpg#0"][0]]
     assert (third != first).any()
 
 
@@ -351,7 +351,7 @@ def test_a_damaged_piece_is_done_again(dataset: Dataset, whole: dict[str, str], 
 @pytest.mark.usefixtures("guessed")
 def test_a_damaged_cache_is_told(dataset: Dataset, tmp_path: Path) -> None:
     done = prepare(dataset, tmp_path, QUICK)
-    (done.folder / "frames.npy").unlink()
+    (done.folder / "canvases.npy").unlink()
     with pytest.raises(DatasetError, match="was damaged from outside: delete it"):
         prepare(dataset, tmp_path, QUICK)
 
@@ -413,7 +413,7 @@ def test_a_folder_that_cannot_be_written(dataset: Dataset, tmp_path: Path) -> No
 
 
 def test_a_real_face_is_found_by_a_detector(tmp_path: Path, photo: np.ndarray) -> None:
-    """The bundled photo's face at FER+'s size; a patch without a face falls back to the frame."""
+    """The bundled photo's face at FER+'s size; a patch without a face falls back to the whole frame."""
     import cv2
 
     face = cv2.resize(to_gray(load(photo))[10:260, 110:340], (48, 48), interpolation=cv2.INTER_AREA)

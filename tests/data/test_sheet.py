@@ -10,7 +10,7 @@ from builders.data import drawn_face, ferplus_folders, plain_ferplus_rows
 from mien.data import Dataset, load_gray, read
 from mien.data.sheet import GAP, TILE, Sheet, draw_sheet, marked, mosaic, write_sheet
 from mien.errors import DatasetError, InputError, MissingExtraError, UsageError
-from mien.face.crops import cut, frame_of
+from mien.face.crops import canvas_of, cut
 from mien.face.dlib_faces import detect_one
 from mien.face.images import load
 from mien.face.spec import STUDY_SPECS, CropSpec
@@ -41,9 +41,9 @@ def test_rows_are_faces_of_the_class_and_split(sheet: Sheet, dataset: Dataset) -
 def test_crops_are_those_of_the_face(sheet: Sheet, dataset: Dataset) -> None:
     sample = next(s for s in dataset.samples if s.id == sheet.rows[0].title.split("\n")[0])
     gray = load_gray(sample)
-    frame = frame_of(gray, detect_one(gray, "hog").landmarks)
+    canvas = canvas_of(gray, detect_one(gray, "hog").landmarks)
     for area, crop in zip(AREAS, sheet.rows[0].crops, strict=True):
-        assert (crop == cut(frame, area, CropSpec())).all()
+        assert (crop == cut(canvas, area, CropSpec())).all()
 
 
 def test_the_draw_follows_the_seed(dataset: Dataset) -> None:

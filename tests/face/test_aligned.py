@@ -18,15 +18,15 @@ from mien.face.aligned import (
     template,
 )
 from mien.face.areas import MIRRORED_PIECES, PIECES
-from mien.face.crops import Frame, cut
+from mien.face.crops import Canvas, cut
 from mien.face.spec import ALIGNED_SPEC, PUBLISHED_SPEC
 from mien.types import AREAS, Area
 
 
 @pytest.fixture(scope="module")
-def frames(tmp_path_factory) -> list[Frame]:
+def canvases(tmp_path_factory) -> list[Canvas]:
     cache = FaceCache.open(make_cache(tmp_path_factory.mktemp("faces"), faces=6))
-    return [cache.frame(i) for i in range(6)]
+    return [cache.canvas(i) for i in range(6)]
 
 
 def test_the_template_is_a_level_face_of_size_one() -> None:
@@ -49,32 +49,32 @@ def test_turn_size_and_place_of_a_face_do_not_matter(angle: float, scale: float,
     np.testing.assert_allclose(template() @ inverse[:, :2].T + inverse[:, 2], moved, atol=1e-6)
 
 
-def test_beyond_the_picture_nothing_is_visible(frames: list[Frame]) -> None:
-    frame = Frame(frames[0].pixels, frames[0].landmarks, np.array([0, 0, 95, 48], np.float32))
-    face = aligned(frame)
+def test_beyond_the_picture_nothing_is_visible(canvases: list[Canvas]) -> None:
+    canvas = Canvas(canvases[0].pixels, canvases[0].landmarks, np.array([0, 0, 95, 48], np.float32))
+    face = aligned(canvas)
     assert face.pixels.dtype == np.uint8
     assert ((face.pixels > 0) == face.inside).all()
     assert not face.inside[-8:].any()
     assert face.inside[:8].any()
 
 
-def test_an_area_alone_is_its_published_box_of_the_face(frames: list[Frame]) -> None:
-    for frame in frames:
-        face = aligned(frame)
+def test_an_area_alone_is_its_published_box_of_the_face(canvases: list[Canvas]) -> None:
+    for canvas in canvases:
+        face = aligned(canvas)
         for area in AREAS:
-            seen = area_view(frame, area, ALIGNED_SPEC)
+            seen = area_view(canvas, area, ALIGNED_SPEC)
             if area is Area.WHOLE_FACE:
                 np.testing.assert_array_equal(seen, face.pixels)
                 continue
-            inside = area_mask(face, area, frame.landmarks) > 0
+            inside = area_mask(face, area, canvas.landmarks) > 0
             np.testing.assert_array_equal(seen[inside], face.pixels[inside])
             assert not seen[~inside].any()
             assert 0 < inside.sum() < inside.size / 2
-        np.testing.assert_array_equal(area_view(frame, Area.NOSE, PUBLISHED_SPEC), cut(frame, Area.NOSE))
+        np.testing.assert_array_equal(area_view(canvas, Area.NOSE, PUBLISHED_SPEC), cut(canvas, Area.NOSE))
 
 
-def test_blanked_pieces_are_gone_and_nothing_else(frames: list[Frame]) -> None:
-    face = aligned(frames[1])
+def test_blanked_pieces_are_gone_and_nothing_else(canvases: list[Canvas]) -> None:
+    face = aligned(canvases[1])
     for piece in PIECES:
         seen = blanked(face, [piece])
         assert not seen[piece_mask(face.landmarks, piece) > 0].any()

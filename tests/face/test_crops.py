@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mien.face import dlib_faces as landmarks
 from mien.face.areas import bounding_box, hull_groups, landmark_indices, square_of
-from mien.face.crops import FRAME_SIDE, crop_all, cut, frame_of
+from mien.face.crops import CANVAS_SIDE, canvas_of, crop_all, cut
 from mien.face.images import to_gray
 from mien.face.spec import PUBLISHED_SPEC, STUDY_SPECS, CropSpec
 from mien.types import AREAS, Area, Float32, UInt8
@@ -53,16 +53,16 @@ def faces(draw: st.DrawFn) -> tuple[UInt8, Float32]:
 @given(faces(), st.sampled_from(AREAS), st.sampled_from(BOX_SPECS))
 def test_padded_crop_keeps_all_landmarks_of_its_area(face: tuple[UInt8, Float32], area: Area, spec: CropSpec) -> None:
     gray, points = face
-    frame = frame_of(gray, points, spec.face_size)
-    box = bounding_box(frame.landmarks, area, spec)
+    canvas = canvas_of(gray, points, spec.face_size)
+    box = bounding_box(canvas.landmarks, area, spec)
     square = square_of(box, spec.padded)
     step = (square[2] - square[0]) / spec.size
-    inside = (frame.landmarks[list(landmark_indices(area, spec))] - square[:2]) / step - 0.5
+    inside = (canvas.landmarks[list(landmark_indices(area, spec))] - square[:2]) / step - 0.5
     assert inside.min() >= -0.51
     assert inside.max() <= spec.size - 0.49
-    near = cv2.dilate(cut(frame, area, spec), np.ones((3, 3)))  # an edge may fall between two pixels' centres
+    near = cv2.dilate(cut(canvas, area, spec), np.ones((3, 3)))  # an edge may fall between two pixels' centres
     rows, columns = np.clip(np.floor(inside[:, ::-1] + 0.5).astype(int).T, 0, spec.size - 1)
-    within = ((frame.landmarks >= 1) & (frame.landmarks <= FRAME_SIDE - 2)).all(axis=1)
+    within = ((canvas.landmarks >= 1) & (canvas.landmarks <= CANVAS_SIDE - 2)).all(axis=1)
     seen = within[list(landmark_indices(area, spec))]
     assert (near[rows, columns][seen] > 0).all()
 
@@ -98,8 +98,8 @@ def test_hull_shows_nothing_that_the_box_hides(face: tuple[UInt8, Float32], area
     if area is Area.WHOLE_FACE:  # its box is that of all 68 landmarks, its hulls those of the parts
         return
     gray, points = face
-    frame = frame_of(gray, points)
-    box, hull = cut(frame, area, PUBLISHED_SPEC), cut(frame, area, CropSpec(mask="hull"))
+    canvas = canvas_of(gray, points)
+    box, hull = cut(canvas, area, PUBLISHED_SPEC), cut(canvas, area, CropSpec(mask="hull"))
     assert ((hull > 0) <= (box > 0)).all()
     assert (hull[hull > 0] == box[hull > 0]).all()
 
@@ -175,10 +175,10 @@ def test_black_pixels_of_the_photo_stay_visible() -> None:
 def test_large_face_is_reduced_to_the_spec_and_small_one_never_enlarged(photo: UInt8) -> None:
     gray = to_gray(photo)
     points = landmarks.detect(gray)[0].landmarks
-    frame = frame_of(gray, points)
-    sides = np.ptp(frame.landmarks, axis=0)
+    canvas = canvas_of(gray, points)
+    sides = np.ptp(canvas.landmarks, axis=0)
     assert np.sqrt(np.prod(sides)) == pytest.approx(44, rel=0.01)
-    small = frame_of(gray[::4, ::4].copy(), points / 4)
+    small = canvas_of(gray[::4, ::4].copy(), points / 4)
     assert np.sqrt(np.prod(np.ptp(small.landmarks, axis=0))) == pytest.approx(
         np.sqrt(np.prod(sides)) / 44 * 92 / 4, rel=0.1
     )
@@ -211,13 +211,13 @@ def test_crops_of_the_sample_show_what_they_name(photo: UInt8) -> None:
 def test_warp_by_identity_changes_nothing_and_a_flip_mirrors() -> None:
     gray, points = wide_face()
     gray = np.add.outer(np.arange(120), np.arange(100)).astype(np.uint8)
-    frame = frame_of(gray, points)
+    canvas = canvas_of(gray, points)
     identity = np.array([[1.0, 0, 0], [0, 1, 0]])
-    assert (cut(frame, Area.MOUTH, warp=identity) == cut(frame, Area.MOUTH)).all()
-    centre = frame.landmarks.mean(axis=0)[0]
+    assert (cut(canvas, Area.MOUTH, warp=identity) == cut(canvas, Area.MOUTH)).all()
+    centre = canvas.landmarks.mean(axis=0)[0]
     mirror = np.array([[-1.0, 0, 2 * centre], [0, 1, 0]])
-    flipped = cut(frame, Area.MOUTH, warp=mirror)
-    assert np.abs(flipped[:, ::-1].astype(int) - cut(frame, Area.MOUTH)).max() <= 2
+    flipped = cut(canvas, Area.MOUTH, warp=mirror)
+    assert np.abs(flipped[:, ::-1].astype(int) - cut(canvas, Area.MOUTH)).max() <= 2
 
 
 def test_degenerate_landmarks_still_give_a_crop() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mien.analyze.analyzer import Analyzer
 from mien.data.cache import crops_of
-from mien.face.crops import frame_of
+from mien.face.crops import canvas_of
 from mien.face.detect import detect
 from mien.face.images import to_gray
 from mien.measure.subsets import Sample, end_to_end
@@ -27,8 +27,8 @@ class OneFace:
         self.gray = to_gray(photo)
         self.face = detect(photo)[0]
 
-    def frame(self, row: int):  # type: ignore[no-untyped-def]
-        return frame_of(self.gray, self.face.landmarks, sampling="cubic")
+    def canvas(self, row: int):  # type: ignore[no-untyped-def]
+        return canvas_of(self.gray, self.face.landmarks, sampling="cubic")
 
 
 @pytest.mark.parametrize("network", ["vgg", "anyarea", "resnet"])
@@ -39,7 +39,7 @@ def test_prepared_faces_are_answered_as_photos_are(network: str, tiny_models: Pa
     judge = Judge(Calibration.load(tiny_models, network))
     cache = OneFace(photo)
     if network == "resnet":  # networks of single areas see linear crops of the photo, the cache holds cubic ones
-        looked = path.look(PreparedFaces([cache.frame(0)]))
+        looked = path.look(PreparedFaces([cache.canvas(0)]))
         assert looked.seen[0] == answer.visibility
         np.testing.assert_allclose(looked.logits[0], answer.fused.logits, atol=1e-5)
         said = judge.predictions(looked.shown[0], looked.logits, looked.sources[0])[0]

@@ -43,15 +43,15 @@ def setup(tiny_models, models) -> Setup:
 
 
 def test_hidden_parts_are_blanked_in_every_crop_that_would_show_them(cache: FaceCache) -> None:
-    frame = cache.frame(0)
+    canvas = cache.canvas(0)
     for area in AREAS:
         for part in Part:
-            plain, blanked = cut(frame, area), cut(frame, area, hidden={part})
+            plain, blanked = cut(canvas, area), cut(canvas, area, hidden={part})
             kept = blanked > 0
             np.testing.assert_array_equal(plain[kept], blanked[kept])
             if part in area.parts:
                 assert (plain[~kept] > 0).sum() > 10
-    assert (cut(frame, Area.MOUTH_EYES, hidden={Part.NOSE}) == 0).sum() > (cut(frame, Area.MOUTH_EYES) == 0).sum()
+    assert (cut(canvas, Area.MOUTH_EYES, hidden={Part.NOSE}) == 0).sum() > (cut(canvas, Area.MOUTH_EYES) == 0).sum()
 
 
 @pytest.mark.parametrize("part", list(Part))
@@ -62,16 +62,16 @@ def test_the_part_is_covered_by_each_kind_in_turn(cache: FaceCache, part: Part) 
     assert np.mean([f.share(part) > HIDDEN for f in faces]) > 0.9
     assert all(part not in truly_visible(f) for f in faces if f.share(part) > HIDDEN)
     again = cover(cache, rows, part, KINDS_FOR[part])
-    np.testing.assert_array_equal(faces[3].frame.pixels, again[3].frame.pixels)
+    np.testing.assert_array_equal(faces[3].canvas.pixels, again[3].canvas.pixels)
 
 
 def test_views_are_cut_as_their_names_say(cache: FaceCache, models: Models) -> None:
-    frames = [cache.frame(i) for i in range(3)]
+    canvases = [cache.canvas(i) for i in range(3)]
     visible = frozenset({Part.EYES, Part.MOUTH})
-    plain, blanked = view_logits(frames, visible, models.logits, SPECS)
+    plain, blanked = view_logits(canvases, visible, models.logits, SPECS)
     assert set(plain) == set(areas_within(visible))
     assert set(blanked) == set(blanked_within(visible))
-    crops = np.stack([cut(f, Area.WHOLE_FACE, hidden={Part.NOSE}) for f in frames])
+    crops = np.stack([cut(f, Area.WHOLE_FACE, hidden={Part.NOSE}) for f in canvases])
     np.testing.assert_allclose(blanked[Area.WHOLE_FACE], models.logits(Area.WHOLE_FACE, crops), atol=1e-5)
 
 
@@ -112,21 +112,21 @@ def test_predictions_are_kept_and_follow_the_logit_bias(
 
 
 def test_areas_answer_from_what_is_visible(cache: FaceCache, models: Models) -> None:
-    faces = PreparedFaces([cache.frame(i) for i in range(4)])
+    faces = PreparedFaces([cache.canvas(i) for i in range(4)])
     path = AnswerPath(models)
     for parts in (frozenset(PARTS), frozenset({Part.MOUTH}), frozenset({Part.NOSE, Part.MOUTH})):
         looked = path.look(faces, parts)
         assert set(looked.sources) == {Area.of(parts).value}
-        crops = np.stack([cut(cache.frame(i), Area.of(parts)) for i in range(4)])
+        crops = np.stack([cut(cache.canvas(i), Area.of(parts)) for i in range(4)])
         np.testing.assert_allclose(looked.logits, models.logits(Area.of(parts), crops), atol=1e-5)
 
 
 def test_the_one_network_answers_from_the_face_as_it_is(cache: FaceCache, tiny_models) -> None:
     models = Models(tiny_models, "resnet", threads=1)
-    frames = [cache.frame(i) for i in range(4)]
-    looked = AnswerPath.of(models).look(PreparedFaces(frames), areas=())
+    canvases = [cache.canvas(i) for i in range(4)]
+    looked = AnswerPath.of(models).look(PreparedFaces(canvases), areas=())
     assert set(looked.areas) == {Area.WHOLE_FACE}
-    whole, hidden = models.one_pass(np.stack([aligned(frame).pixels for frame in frames]))
+    whole, hidden = models.one_pass(np.stack([aligned(canvas).pixels for canvas in canvases]))
     for i, seen in enumerate(looked.seen):
         assert [seen.hidden[piece] for piece in PIECES] >= hidden[i].tolist()
         if seen.visible:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders.faces import draw, landmarks_of, template
-from mien.face.crops import cut, frame_of
+from mien.face.crops import canvas_of, cut
 from mien.face.draw import HEAT_WEIGHT, IMAGE_WEIGHT
 from mien.face.spec import PUBLISHED_SPEC
 from mien.study.report.canonical import (
@@ -123,16 +123,16 @@ def test_mass_adds_up_and_counts_only_what_speaks_for_the_class(face: CanonicalF
 
 
 def test_crop_landmarks_point_at_the_crop_s_pixels() -> None:
-    """A bright dot at the tip of the nose stays under its landmark from frame to crop."""
+    """A bright dot at the tip of the nose stays under its landmark from canvas to crop."""
     generator = np.random.default_rng(5)
     picture, points = draw(landmarks_of(EMOTIONS[0], generator), generator)
-    frame = frame_of(picture, points)
-    x, y = np.round(frame.landmarks[30]).astype(int)
-    frame.pixels[:] = 10
-    frame.pixels[y - 1 : y + 2, x - 1 : x + 2] = 255
-    crop = cut(frame, Area.WHOLE_FACE, PUBLISHED_SPEC)
+    canvas = canvas_of(picture, points)
+    x, y = np.round(canvas.landmarks[30]).astype(int)
+    canvas.pixels[:] = 10
+    canvas.pixels[y - 1 : y + 2, x - 1 : x + 2] = 255
+    crop = cut(canvas, Area.WHOLE_FACE, PUBLISHED_SPEC)
     found = np.argwhere(crop > 128).mean(axis=0)[::-1]
-    expected = crop_landmarks(frame.landmarks[None], PUBLISHED_SPEC)[0, 30]
+    expected = crop_landmarks(canvas.landmarks[None], PUBLISHED_SPEC)[0, 30]
     assert np.abs(found - expected).max() < 1.5
 
 

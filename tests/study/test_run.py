@@ -22,7 +22,7 @@ from builders.faces import draw, landmarks_of, make_cache
 from mien.cli import main
 from mien.data.cache import FaceCache
 from mien.errors import DatasetError, UsageError
-from mien.face.crops import cut, frame_of
+from mien.face.crops import canvas_of, cut
 from mien.face.spec import CropSpec
 from mien.jobs.files import claimed, replacing
 from mien.jobs.steps import Step, StepLog, do_all
@@ -114,11 +114,11 @@ def test_a_configuration_keeps_its_name_on_disk() -> None:
 def test_a_crop_is_trained_only_where_the_spec_changes_it() -> None:
     """``changes`` agrees with the pixels: False exactly where the one-eye spec of the same mask cuts the same crop."""
     generator = np.random.default_rng(0)
-    frame = frame_of(*draw(landmarks_of(EMOTIONS[1], generator), generator))
+    canvas = canvas_of(*draw(landmarks_of(EMOTIONS[1], generator), generator))
     for spec in CROP_SPECS:
         for area in AREAS:
-            plain = cut(frame, area, replace(spec, eyes="one"))
-            differs = bool((cut(frame, area, spec) != plain).any()) or spec.eyes == "one"
+            plain = cut(canvas, area, replace(spec, eyes="one"))
+            differs = bool((cut(canvas, area, spec) != plain).any()) or spec.eyes == "one"
             assert changes(area, spec) == differs, (area, spec.key)
 
 

@@ -34,17 +34,17 @@ def random_start(monkeypatch) -> None:
 
 
 def maker(cache: FaceCache, seed: int = 0, **config: float) -> ViewMaker:
-    donors = [Donor(cache.frame(1), ("mouth",)), Donor(cache.frame(2), ("nose", "mouth"), mask=True)]
-    return ViewMaker(ViewConfig(**config), np.random.default_rng(seed), donors, [cache.frame(3).pixels])
+    donors = [Donor(cache.canvas(1), ("mouth",)), Donor(cache.canvas(2), ("nose", "mouth"), mask=True)]
+    return ViewMaker(ViewConfig(**config), np.random.default_rng(seed), donors, [cache.canvas(3).pixels])
 
 
 def test_views_say_what_is_hidden_of_them(cache: FaceCache) -> None:
-    plain = [maker(cache, seed, erase=0).view(cache.frame(seed), "plain") for seed in range(20)]
+    plain = [maker(cache, seed, erase=0).view(cache.canvas(seed), "plain") for seed in range(20)]
     assert np.median([view.hidden.max() for view in plain]) < 0.1
-    areas = [maker(cache, seed).view(cache.frame(seed), "area") for seed in range(30)]
+    areas = [maker(cache, seed).view(cache.canvas(seed), "area") for seed in range(30)]
     assert all(view.hidden.max() > 0.5 for view in areas if (view.pixels > 0).mean() < 0.1)
     for way, least in (("blanked", 0.5), ("real", 0.3), ("drawn", 0.1)):
-        views = [maker(cache, seed).view(cache.frame(seed), way) for seed in range(30)]
+        views = [maker(cache, seed).view(cache.canvas(seed), way) for seed in range(30)]
         assert np.mean([view.hidden.max() for view in views]) > least, way
         assert all(view.pixels.shape == (112, 112) and view.hidden.shape == (4,) for view in views)
 
@@ -52,7 +52,7 @@ def test_views_say_what_is_hidden_of_them(cache: FaceCache) -> None:
 def test_scores_given_by_eye_are_kept(cache: FaceCache) -> None:
     scores = {"right_eye": 2, "left_eye": 0, "nose": 0}
     for seed in range(12):
-        view = maker(cache, seed, erase=0).view(cache.frame(0), "plain", scores)
+        view = maker(cache, seed, erase=0).view(cache.canvas(0), "plain", scores)
         assert view.hidden[:2].max() > 0.9
         assert view.weight[3] == 0 or view.hidden[3] > 0.6
 

@@ -11,7 +11,7 @@ from mien.assets import SAMPLE
 from mien.data.cache import FaceCache
 from mien.errors import ModelError
 from mien.face.areas import PIECES
-from mien.face.crops import Frame
+from mien.face.crops import Canvas
 from mien.face.dlib_faces import detect
 from mien.face.images import to_gray
 from mien.trust.folder import SHIPPED
@@ -20,9 +20,9 @@ from mien.types import Part, UInt8
 
 
 @pytest.fixture(scope="module")
-def frames(tmp_path_factory) -> list[Frame]:
+def canvases(tmp_path_factory) -> list[Canvas]:
     cache = FaceCache.open(make_cache(tmp_path_factory.mktemp("faces"), faces=8))
-    return [cache.frame(i) for i in range(8)]
+    return [cache.canvas(i) for i in range(8)]
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,8 @@ def test_a_part_beyond_the_border_is_hidden(gray: UInt8, points: np.ndarray, cut
 @given(st.floats(-60, 60), st.floats(-60, 60))
 def test_shares_outside_the_picture_are_those_of_the_hulls(dx: float, dy: float) -> None:
     landmarks = template() + np.array([48 + dx, 48 + dy], np.float32)
-    frame = Frame(np.zeros((96, 96), np.uint8), landmarks.astype(np.float32), np.array([0, 0, 95, 95], np.float32))
-    for piece, share in outside(frame).items():
+    canvas = Canvas(np.zeros((96, 96), np.uint8), landmarks.astype(np.float32), np.array([0, 0, 95, 95], np.float32))
+    for piece, share in outside(canvas).items():
         hull = landmarks[list(PIECES[piece])]
         inside = (hull >= -0.5).all() and (hull <= 95.5).all()
         beyond = ((hull < -0.5).all(axis=0) | (hull > 95.5).all(axis=0)).any()
@@ -88,22 +88,22 @@ def test_shares_outside_the_picture_are_those_of_the_hulls(dx: float, dy: float)
 
 @settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0.1, 0.9))
-def test_one_half_is_the_border_whatever_the_threshold(frames: list[Frame], share: float, threshold: float) -> None:
+def test_one_half_is_the_border_whatever_the_threshold(canvases: list[Canvas], share: float, threshold: float) -> None:
     hidden = np.array([0, 0, share, 0], np.float32)
-    seen = visibility_of(frames[0], hidden, dict.fromkeys(PIECES, threshold))
+    seen = visibility_of(canvases[0], hidden, dict.fromkeys(PIECES, threshold))
     assert 0 <= seen.probability[Part.NOSE] <= 1
     assert (Part.NOSE in seen.visible) == (float(hidden[2]) < threshold)
     if abs(float(hidden[2]) - threshold) > 1e-6:
         assert (seen.probability[Part.NOSE] > 0.5) == (Part.NOSE in seen.visible)
 
 
-def test_which_eye_counts(frames: list[Frame]) -> None:
+def test_which_eye_counts(canvases: list[Canvas]) -> None:
     left_hidden, right_hidden = np.array([0, 0.9, 0, 0], np.float32), np.array([0.9, 0, 0, 0], np.float32)
     borders = dict.fromkeys(PIECES, 0.5)
     for eyes, left, right in (("any", True, True), ("one", True, False), ("both", False, False)):
-        assert (Part.EYES in visibility_of(frames[0], left_hidden, borders, eyes).visible) is left
-        assert (Part.EYES in visibility_of(frames[0], right_hidden, borders, eyes).visible) is right
-    assert visibility_of(frames[0], left_hidden, borders).hidden_pieces == ("left_eye",)
+        assert (Part.EYES in visibility_of(canvases[0], left_hidden, borders, eyes).visible) is left
+        assert (Part.EYES in visibility_of(canvases[0], right_hidden, borders, eyes).visible) is right
+    assert visibility_of(canvases[0], left_hidden, borders).hidden_pieces == ("left_eye",)
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,11 @@ def test_a_folder_without_the_network_and_a_damaged_one_are_named(untrusted_mode
         VisibilityModel(tmp_path).of_picture(np.zeros((80, 80), np.uint8), template() + 40)
 
 
-def test_faces_together_say_what_each_says_alone(frames: list[Frame]) -> None:
+def test_faces_together_say_what_each_says_alone(canvases: list[Canvas]) -> None:
     model = VisibilityModel()
     assert model.visibilities([]) == []
-    for frame, together in zip(frames, model.visibilities(frames), strict=True):
-        alone = model.visibilities([frame])[0]
+    for canvas, together in zip(canvases, model.visibilities(canvases), strict=True):
+        alone = model.visibilities([canvas])[0]
         assert together.hidden == pytest.approx(alone.hidden, abs=1e-5)
         assert alone.visible == together.visible
 

@@ -24,13 +24,12 @@ import numpy.typing as npt
 
 from mien.analyze.answers import Answer, Answers, Heatmap
 from mien.analyze.provenance import provenance_of
-from mien.errors import ModelError, UsageError
+from mien.errors import ModelError, UsageError, writable
 from mien.face import images
 from mien.face.areas import bounding_box, square_of
 from mien.face.crops import cut
 from mien.face.detect import MIN_FACE, DetectorChoice, check_detector, detect, face_at
 from mien.face.images import ImageSource, Limits
-from mien.names import writable
 from mien.trust import fusion
 from mien.trust.answer import AnswerPath, Judge, PictureFaces, contributions_of, crops_of_faces
 from mien.trust.authenticity import Calibration

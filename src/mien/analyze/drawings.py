@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mien.analyze.listing import Photo
-from mien.errors import UsageError
-from mien.names import path_of, writable
+from mien.errors import UsageError, path_of, writable
 
 LONGEST_NAME = 240
 """Bytes of a file's name; most file systems take 255, and another may be written beside it first."""

@@ -26,14 +26,13 @@ from mien.analyze.drawings import Drawings
 from mien.analyze.identity import identity_of
 from mien.analyze.listing import Key, Listing, Photo, list_photos
 from mien.analyze.table import COLUMNS, table_of
-from mien.errors import InputError, ModelError
+from mien.errors import InputError, ModelError, one_line, writable
 from mien.face import images
 from mien.face.detect import MIN_FACE, DetectorChoice
 from mien.face.limits import DEFAULT_LIMITS, Limits
 from mien.jobs.journal import Journal, failures_path
 from mien.jobs.progress import Progress
 from mien.jobs.workers import Crew, Lost, Outcome, WorkLimits
-from mien.names import one_line, writable
 from mien.trust.models import Models
 from mien.trust.prior import Prior
 

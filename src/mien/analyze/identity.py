@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mien.names import path_of, writable
+from mien.errors import path_of, writable
 from mien.trust.models import Models
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.errors import InputError
+from mien.errors import InputError, path_of, writable
 from mien.face import formats
-from mien.names import path_of, writable
 
 Key = tuple[str, int, int]
 

@@ -11,8 +11,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from mien.errors import InputError, InterruptedWork, MienError
-from mien.names import writable
+from mien.errors import InputError, InterruptedWork, MienError, writable
 
 COMMANDS: dict[str, str] = {
     "analyze": "the emotions in photos, folders and videos, area by area, and how far to trust them",

@@ -13,10 +13,9 @@ from mien.assets import SAMPLE
 from mien.cli.limits import add_limits, limits_of
 from mien.cli.noise import native_noise_hidden
 from mien.cli.outputs import _FORMATS, _sinks, table_of
-from mien.errors import ImageError, InputError, MienError, NoFaceError, UsageError
+from mien.errors import ImageError, InputError, MienError, NoFaceError, UsageError, one_line, writable
 from mien.face.formats import VIDEO_SUFFIXES
 from mien.jobs.limits import memory_limit, time_limit
-from mien.names import one_line, writable
 from mien.trust.prior import Prior
 
 if TYPE_CHECKING:

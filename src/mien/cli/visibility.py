@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mien.errors import InputError, UsageError
+from mien.errors import InputError, UsageError, path_of, writable
 from mien.face.areas import PIECES
-from mien.names import path_of, writable
 from mien.trust.visibility import FaceVisibility, photo_visibility
 
 FIELDS = ("input", "face_id", "face_x", "face_y", "face_width", "face_height", *(f"hidden_{piece}" for piece in PIECES),

@@ -16,8 +16,7 @@ from mien.data.pictures import Inspection, inspect, load_gray
 from mien.data.published import PUBLISHED_COUNTS, PUBLISHED_TABLES
 from mien.data.rafdb import read_rafdb
 from mien.data.store import Store
-from mien.errors import DatasetError, UsageError
-from mien.names import path_of
+from mien.errors import DatasetError, UsageError, path_of
 
 Layout = Literal["auto", "ferplus", "rafdb", "expw", "folder"]
 

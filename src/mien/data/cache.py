@@ -7,10 +7,10 @@ A cache is a folder::
                       source (relative to the data set's root), picture (hash of its content), detector, score,
                       presence, pose_yaw pose_pitch pose_roll (degrees; missing where dlib found the face),
                       box_x0 box_y0 box_x1 box_y1 (pixels of the face's picture), face_size (pixels, there too)
-    frames.npy        uint8 [N, 96, 96], the faces as areas.Frame
-    landmarks.npy     float32 [N, 68, 2], in pixels of the frame
-    meshes.npy        float16 [N, 468, 3], in pixels of the frame; absent where dlib found the faces
-    extents.npy       float32 [N, 4], in pixels of the frame
+    canvases.npy        uint8 [N, 96, 96], the faces as crops.Canvas
+    landmarks.npy     float32 [N, 68, 2], in pixels of the canvas
+    meshes.npy        float16 [N, 468, 3], in pixels of the canvas; absent where dlib found the faces
+    extents.npy       float32 [N, 4], in pixels of the canvas
     crops/KEY.npy     uint8 [N, 7, 64, 64], one file a CropSpec (KEY is CropSpec.key); axis 1 in the order of AREAS
 """
 
@@ -28,7 +28,7 @@ import pandas as pd
 from mien.data.samples import Split
 from mien.errors import DatasetError
 from mien.face.aligned import area_view
-from mien.face.crops import Frame
+from mien.face.crops import Canvas
 from mien.face.spec import CropSpec
 from mien.types import EMOTIONS, Area, Float32, UInt8
 
@@ -55,7 +55,7 @@ class FaceCache:
             DatasetError: the folder is not a complete cache.
         """
         folder = Path(folder).expanduser()
-        for name in ("settings.json", "index.parquet", "frames.npy", "landmarks.npy", "extents.npy"):
+        for name in ("settings.json", "index.parquet", "canvases.npy", "landmarks.npy", "extents.npy"):
             if not (folder / name).is_file():
                 raise DatasetError(f"{folder} is not a complete cache: {name} is missing (run  mien data prepare)")
         return cls(folder)
@@ -66,18 +66,18 @@ class FaceCache:
         return pd.read_parquet(self.folder / "index.parquet")
 
     @cached_property
-    def frames(self) -> UInt8:
+    def canvases(self) -> UInt8:
         """uint8 [N, 96, 96]."""
-        return cast(UInt8, np.load(self.folder / "frames.npy", mmap_mode="r"))
+        return cast(UInt8, np.load(self.folder / "canvases.npy", mmap_mode="r"))
 
     @cached_property
     def landmarks(self) -> Float32:
-        """float32 [N, 68, 2], pixels of the frame."""
+        """float32 [N, 68, 2], pixels of the canvas."""
         return cast(Float32, np.load(self.folder / "landmarks.npy", mmap_mode="r"))
 
     @cached_property
     def extents(self) -> Float32:
-        """float32 [N, 4], pixels of the frame."""
+        """float32 [N, 4], pixels of the canvas."""
         return cast(Float32, np.load(self.folder / "extents.npy", mmap_mode="r"))
 
     @cached_property
@@ -122,13 +122,13 @@ class FaceCache:
             raise DatasetError(f"{self.folder} holds no crops {spec.key} (mien data prepare --specs)")
         return cast(UInt8, np.load(path, mmap_mode="r"))
 
-    def frame(self, row: int) -> Frame:
-        """One face's frame."""
-        return Frame(np.asarray(self.frames[row]), np.asarray(self.landmarks[row]), np.asarray(self.extents[row]))
+    def canvas(self, row: int) -> Canvas:
+        """One face's canvas."""
+        return Canvas(np.asarray(self.canvases[row]), np.asarray(self.landmarks[row]), np.asarray(self.extents[row]))
 
 
 def crops_of(cache: FaceCache, rows: npt.NDArray[np.int64], area: Area, spec: CropSpec) -> UInt8:
-    """uint8 [len(rows), size, size], cut from the cache's frames (about 20 microseconds a crop)."""
+    """uint8 [len(rows), size, size], cut from the cache's canvases (about 20 microseconds a crop)."""
     if not len(rows):
         return np.zeros((0, spec.size, spec.size), np.uint8)
-    return np.stack([area_view(cache.frame(int(row)), area, spec) for row in rows])
+    return np.stack([area_view(cache.canvas(int(row)), area, spec) for row in rows])

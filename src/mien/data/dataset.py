@@ -15,8 +15,7 @@ from mien.data.published import PUBLISHED_COUNTS
 from mien.data.samples import SPLITS, Sample, Split
 from mien.data.selection import carve_validation, held_out
 from mien.data.store import Store
-from mien.errors import DatasetError
-from mien.names import writable
+from mien.errors import DatasetError, writable
 from mien.types import EMOTIONS, N_EMOTIONS, Emotion, Float32
 
 VALIDATION_SHARE = 0.1

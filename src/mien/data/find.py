@@ -17,7 +17,7 @@ from mien.assets import SAMPLE
 from mien.data.pictures import crop, picture
 from mien.data.store import Source, pixel_table
 from mien.errors import ImageError
-from mien.face.crops import FRAME_SIDE, frame_of
+from mien.face.crops import CANVAS_SIDE, canvas_of
 from mien.face.detect import DetectorChoice, detect_each, detect_one
 from mien.jobs.files import replace_file
 from mien.types import DetectorName, Face, Float32, Float64, UInt8
@@ -52,21 +52,21 @@ class Chunk:
     """n faces.
 
     Attributes:
-        frames: uint8 [n, 96, 96].
-        landmarks: float32 [n, 68, 2], pixels of the frame.
-        extents: float32 [n, 4], pixels of the frame.
+        canvases: uint8 [n, 96, 96].
+        landmarks: float32 [n, 68, 2], pixels of the canvas.
+        extents: float32 [n, 4], pixels of the canvas.
         boxes: float32 [n, 4], the detector's box in pixels of the face's picture.
         sizes: float32 [n], ``Face.size`` in pixels of the face's picture.
         scores: float32 [n], the detector's score.
         detectors: uint8 [n], positions in ``DETECTOR_CODES``.
-        meshes: float16 [n, 468, 3], the face mesh in pixels of the frame; [n, 0, 3] where dlib found the faces.
+        meshes: float16 [n, 468, 3], the face mesh in pixels of the canvas; [n, 0, 3] where dlib found the faces.
         presences: float32 [n], ``Face.presence``; NaN where there is no mesh.
         poses: float32 [n, 3], yaw, pitch and roll in degrees; NaN where there is no mesh.
         seconds: float64 [n], time for each face (reading, detecting, framing) by the clock on the wall.
         cpu_seconds: float64 [n], time of the processor for it; what the wall would show if nothing else ran.
     """
 
-    frames: UInt8
+    canvases: UInt8
     landmarks: Float32
     extents: Float32
     boxes: Float32
@@ -83,7 +83,7 @@ class Chunk:
     def empty(cls, n: int, points: int = 0) -> Chunk:
         """Room for n faces, with meshes of so many points."""
         return cls(
-            np.zeros((n, FRAME_SIDE, FRAME_SIDE), np.uint8), np.zeros((n, 68, 2), np.float32),
+            np.zeros((n, CANVAS_SIDE, CANVAS_SIDE), np.uint8), np.zeros((n, 68, 2), np.float32),
             np.zeros((n, 4), np.float32), np.zeros((n, 4), np.float32), np.zeros(n, np.float32),
             np.zeros(n, np.float32), np.zeros(n, np.uint8), np.zeros((n, points, 3), np.float16),
             np.full(n, np.nan, np.float32), np.full((n, 3), np.nan, np.float32),
@@ -103,11 +103,11 @@ class Chunk:
                 chunk = cls(**{field.name: arrays[field.name] for field in fields(cls)})
         except (OSError, KeyError, ValueError, zipfile.BadZipFile, EOFError):
             return None
-        return chunk if len(chunk.frames) == n else None
+        return chunk if len(chunk.canvases) == n else None
 
 
 def find_faces(task: ChunkTask) -> Chunk:
-    """Detect and frame the faces of one piece.
+    """Find the faces of one piece.
 
     Raises:
         ImageError: a picture is missing or broken; the message names it.
@@ -133,18 +133,18 @@ def find_faces(task: ChunkTask) -> Chunk:
 
 
 def _enter(chunk: Chunk, i: int, gray: UInt8, face: Face, face_size: float) -> None:
-    frame = frame_of(gray, face.landmarks, face_size)
-    chunk.frames[i], chunk.landmarks[i], chunk.extents[i] = frame.pixels, frame.landmarks, frame.extent
+    canvas = canvas_of(gray, face.landmarks, face_size)
+    chunk.canvases[i], chunk.landmarks[i], chunk.extents[i] = canvas.pixels, canvas.landmarks, canvas.extent
     chunk.boxes[i], chunk.sizes[i], chunk.scores[i] = face.box, face.size, face.score
     chunk.detectors[i] = DETECTOR_CODES.index(face.detector)
     if face.mesh is not None and face.pose is not None:
-        chunk.meshes[i] = _in_frame(face.mesh, face.landmarks, frame.landmarks)
+        chunk.meshes[i] = _in_canvas(face.mesh, face.landmarks, canvas.landmarks)
         chunk.presences[i] = face.presence
         chunk.poses[i] = face.pose.yaw, face.pose.pitch, face.pose.roll
 
 
-def _in_frame(mesh: Float32, there: Float32, here: Float32) -> Float32:
-    """A mesh taken along from landmarks in a picture to the same landmarks in a frame: shifted and scaled."""
+def _in_canvas(mesh: Float32, there: Float32, here: Float32) -> Float32:
+    """A mesh taken along from landmarks in a picture to the same landmarks in a canvas: shifted and scaled."""
     scale = np.ptp(here, axis=0) / np.maximum(np.ptp(there, axis=0), 1e-6)
     flat = (mesh[:, :2] - there.min(axis=0)) * scale + here.min(axis=0)
     return np.column_stack([flat, mesh[:, 2] * scale.mean()]).astype(np.float32)
@@ -155,8 +155,8 @@ def probe(face_size: float, detector: DetectorChoice) -> str:
     gray = crop(picture(SAMPLE), np.array([110, 10, 340, 260], np.float32))
     small = cv2.resize(gray, (48, 48), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     face = detect_one(small, "mesh" if detector == "mesh" else "hog")
-    frame = frame_of(gray, face.landmarks * 5, face_size)
-    arrays = (face.box, face.landmarks, frame.pixels, frame.landmarks, frame.extent)
+    canvas = canvas_of(gray, face.landmarks * 5, face_size)
+    arrays = (face.box, face.landmarks, canvas.pixels, canvas.landmarks, canvas.extent)
     return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:12]
 
 

@@ -28,7 +28,7 @@ from mien.data.find import DETECTOR_CODES, Chunk, ChunkTask, find_faces, pieces,
 from mien.data.store import csv_row
 from mien.data.summary import Preparation, contents, speed_of, wall_clock
 from mien.errors import DatasetError, ImageError, InputError, InterruptedWork, MissingExtraError, UsageError
-from mien.face.crops import FRAME_SIDE, Frame, cut
+from mien.face.crops import CANVAS_SIDE, Canvas, cut
 from mien.face.detect import ONE_FACE, DetectorChoice, check_detector
 from mien.face.spec import STUDY_SPECS, CropSpec
 from mien.jobs.files import _only_one, hash_of, new_array, replace_file, sync_folder
@@ -84,7 +84,7 @@ def prepared(
 ) -> FaceCache:
     """The cache of ``NAME:ROOT``, such as ``ferplus:~/data/ferplus.zip``; prepared now where it is not there yet.
 
-    Crops are cut from its frames when they are needed.
+    Crops are cut from its canvases when they are needed.
 
     Raises:
         UsageError: ``data`` has another form.
@@ -200,7 +200,7 @@ class _Job:
 
 
 FACE_SIZE = STUDY_SPECS["published"].face_size
-"""Every study spec has the same, so one set of frames serves all."""
+"""Every study spec has the same, so one set of canvases serves all."""
 
 
 def _settings(
@@ -223,7 +223,7 @@ def _settings(
         "data": hash_of(faces),
         "detector": detector,
         "attempts": _attempts(detector),
-        "frame_side": FRAME_SIDE,
+        "frame_side": CANVAS_SIDE,
         "face_size": FACE_SIZE,
         "probe": probe(FACE_SIZE, detector),
     }
@@ -268,7 +268,7 @@ def _run(job: _Job) -> Preparation:
 
 def _check_space(job: _Job, complete: bool) -> None:
     """Refuse before hours of work rather than be killed when the disk is full."""
-    faces = 0 if complete else 2 * FRAME_SIDE**2
+    faces = 0 if complete else 2 * CANVAS_SIDE**2
     missing = [spec for spec in job.specs if not (job.folder / "crops" / f"{spec.key}.npy").is_file()]
     need = len(job.chosen) * (faces + sum(len(AREAS) * spec.size**2 for spec in missing))
     free = shutil.disk_usage(job.out).free
@@ -302,7 +302,7 @@ def _find(job: _Job, mapped: Map) -> int:
     tasks = job.tasks()
     for number, chunk in zip(missing, mapped(find_faces, (tasks[n] for n in missing)), strict=True):
         chunk.save(paths[number][0])
-        progress.add(len(chunk.frames))
+        progress.add(len(chunk.canvases))
     progress.close()
     return before
 
@@ -320,12 +320,12 @@ def _assemble(job: _Job) -> None:
     """The cache's own files; settings.json last, so that it vouches for the others."""
     n = len(job.chosen)
     with (
-        new_array(job.work / "frames.npy", (n, FRAME_SIDE, FRAME_SIDE), np.uint8) as frames,
+        new_array(job.work / "canvases.npy", (n, CANVAS_SIDE, CANVAS_SIDE), np.uint8) as canvases,
         new_array(job.work / "landmarks.npy", (n, 68, 2), np.float32) as landmarks,
         new_array(job.work / "extents.npy", (n, 4), np.float32) as extents,
     ):
         for (start, stop), chunk in zip(pieces(n, CHUNK), _chunks(job), strict=True):
-            frames[start:stop] = chunk.frames
+            canvases[start:stop] = chunk.canvases
             landmarks[start:stop] = chunk.landmarks
             extents[start:stop] = chunk.extents
     _assemble_meshes(job, n)
@@ -404,13 +404,13 @@ def _cut_missing(job: _Job, folder: Path, mapped: Map) -> None:
 
 def _cut(task: _CutTask) -> int:
     """Cut some faces' seven crops into the file; returns how many faces."""
-    frames, landmarks, extents = (
-        np.load(task.folder / f"{name}.npy", mmap_mode="r") for name in ("frames", "landmarks", "extents")
+    canvases, landmarks, extents = (
+        np.load(task.folder / f"{name}.npy", mmap_mode="r") for name in ("canvases", "landmarks", "extents")
     )
     target = np.load(task.target, mmap_mode="r+")
     for row in range(task.start, task.stop):
-        frame = Frame(np.asarray(frames[row]), np.asarray(landmarks[row]), np.asarray(extents[row]))
-        target[row] = np.stack([cut(frame, area, task.spec) for area in AREAS])
+        canvas = Canvas(np.asarray(canvases[row]), np.asarray(landmarks[row]), np.asarray(extents[row]))
+        target[row] = np.stack([cut(canvas, area, task.spec) for area in AREAS])
     target.flush()
     return task.stop - task.start
 

@@ -13,7 +13,7 @@ import numpy as np
 from mien.data import Dataset, load_gray
 from mien.data.samples import Split
 from mien.errors import DatasetError, InputError, MissingExtraError, UsageError
-from mien.face.crops import cut, frame_of
+from mien.face.crops import canvas_of, cut
 from mien.face.detect import FOUND_BY, DetectorChoice, detect_one
 from mien.face.spec import CropSpec
 from mien.types import AREAS, Emotion, Float32, UInt8
@@ -91,10 +91,10 @@ def draw_sheet(
         sample = wanted[int(position)]
         gray = load_gray(sample)
         face = detect_one(gray, detector)
-        frame = frame_of(gray, face.landmarks, spec.face_size, spec.sampling)
+        canvas = canvas_of(gray, face.landmarks, spec.face_size, spec.sampling)
         found = "no detector found it" if face.detector == "frame" else "found by " + FOUND_BY[face.detector]
         title = f"{sample.id}\n{sample.label}, {sample.split}\n{found}\nface of {face.size:.0f} px"
-        crops = np.stack([cut(frame, area, spec) for area in AREAS])
+        crops = np.stack([cut(canvas, area, spec) for area in AREAS])
         rows.append(SheetRow(title, marked(gray, face.landmarks), crops))
     return Sheet(f"{dataset.name}: {words}; crops {spec.key}", tuple(rows))
 

@@ -29,10 +29,9 @@ from typing import IO
 
 import numpy as np
 
-from mien.errors import DatasetError, ImageError
+from mien.errors import DatasetError, ImageError, path_of, writable
 from mien.face.formats import SYSTEM_FOLDERS
 from mien.face.limits import DEFAULT_LIMITS
-from mien.names import path_of, writable
 from mien.types import UInt8
 
 MARK = "::"

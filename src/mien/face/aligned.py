@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.face.areas import PIECES, bounding_box
-from mien.face.crops import Frame as Canvas
-from mien.face.crops import cut
+from mien.face.crops import Canvas, cut
 from mien.face.spec import CropSpec
 from mien.types import Area, Float32, Float64, UInt8
 
@@ -102,7 +101,7 @@ def aligned(canvas: Canvas, warp: Float64 | None = None, side: int = SIDE) -> Al
     """Align the face on a canvas.
 
     Args:
-        canvas: see :func:`mien.face.crops.frame_of`.
+        canvas: see :func:`mien.face.crops.canvas_of`.
         warp: float64 [2, 3], for augmentation: moves the aligned face.
         side: in pixels.
     """

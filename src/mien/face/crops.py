@@ -15,18 +15,18 @@ from mien.face.areas import bounding_box, hull_groups, square_of
 from mien.face.spec import PUBLISHED_SPEC, Crop, CropSpec, Sampling
 from mien.types import AREAS, Area, Float32, Float64, Part, UInt8
 
-FRAME_SIDE = 96
-"""Side of a frame in pixels: a face of 44 pixels and its surroundings."""
+CANVAS_SIDE = 96
+"""Side of a canvas in pixels: a face of 44 pixels and its surroundings."""
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class Canvas:
     """A face brought to one resolution and laid centred on one canvas: what every crop is cut from.
 
     Attributes:
         pixels: uint8 [96, 96], grey; beyond the picture its edge is repeated.
-        landmarks: float32 [68, 2], (x, y) in pixels of the frame.
-        extent: float32 [4], (x0, y0, x1, y1), the picture's outermost pixel centres in the frame.
+        landmarks: float32 [68, 2], (x, y) in pixels of the canvas.
+        extent: float32 [4], (x0, y0, x1, y1), the picture's outermost pixel centres in the canvas.
     """
 
     pixels: UInt8
@@ -34,12 +34,12 @@ class Frame:
     extent: Float32
 
 
-def frame_of(
+def canvas_of(
     gray: UInt8,
     landmarks: Float32,
     face_size: float = PUBLISHED_SPEC.face_size,
     sampling: Sampling = PUBLISHED_SPEC.sampling,
-) -> Frame:
+) -> Canvas:
     """Cut the face out with its surroundings, reduced to ``face_size`` where it is larger, never enlarged.
 
     Args:
@@ -59,18 +59,18 @@ def frame_of(
                 gray, landmarks = _reduced(gray, landmarks, 2 * scale)
             gray, landmarks = _reduced(gray, landmarks, max(scale, 0.5), cv2.INTER_CUBIC)
     centre = np.round((landmarks.min(axis=0) + landmarks.max(axis=0)) / 2)
-    x0, y0 = (centre - FRAME_SIDE // 2).astype(int)
+    x0, y0 = (centre - CANVAS_SIDE // 2).astype(int)
     height, width = gray.shape
-    xs = np.clip(np.arange(x0, x0 + FRAME_SIDE), 0, width - 1)
-    ys = np.clip(np.arange(y0, y0 + FRAME_SIDE), 0, height - 1)
-    extent = np.clip(np.array([-x0, -y0, width - 1 - x0, height - 1 - y0]), -1, FRAME_SIDE).astype(np.float32)
+    xs = np.clip(np.arange(x0, x0 + CANVAS_SIDE), 0, width - 1)
+    ys = np.clip(np.arange(y0, y0 + CANVAS_SIDE), 0, height - 1)
+    extent = np.clip(np.array([-x0, -y0, width - 1 - x0, height - 1 - y0]), -1, CANVAS_SIDE).astype(np.float32)
     moved = (landmarks - np.array([x0, y0], np.float32)).astype(np.float32)
-    return Frame(gray[np.ix_(ys, xs)], moved, extent)
+    return Canvas(gray[np.ix_(ys, xs)], moved, extent)
 
 
 def _reduced(gray: UInt8, landmarks: Float32, scale: float, method: int = cv2.INTER_AREA) -> tuple[UInt8, Float32]:
     """Reduce the neighbourhood of a face; returns it with its landmarks."""
-    reach = 0.75 * FRAME_SIDE / scale
+    reach = 0.75 * CANVAS_SIDE / scale
     centre = (landmarks.min(axis=0) + landmarks.max(axis=0)) / 2
     height, width = gray.shape
     x0, y0 = np.clip(np.floor(centre - reach), 0, [width - 1, height - 1]).astype(int)
@@ -84,20 +84,20 @@ def _reduced(gray: UInt8, landmarks: Float32, scale: float, method: int = cv2.IN
 
 
 def cut(
-    frame: Frame,
+    canvas: Canvas,
     area: Area,
     spec: CropSpec = PUBLISHED_SPEC,
     warp: Float64 | None = None,
     hidden: Iterable[Part] = (),
     growth: float | None = None,
 ) -> UInt8:
-    """One area of a frame as a square of pixels.
+    """One area of a canvas as a square of pixels.
 
     Args:
-        frame: see :func:`frame_of`.
+        canvas: see :func:`canvas_of`.
         area: which of the seven (Table 4).
         spec: how to cut it.
-        warp: float64 [2, 3], for augmentation: an affine map of the frame's plane. The crop is the one that the
+        warp: float64 [2, 3], for augmentation: an affine map of the canvas's plane. The crop is the one that the
             warped face would give: picture and landmarks are both moved by it, then cut as usual.
         hidden: parts that are blanked (not visible), with some margin, wherever the crop would show them: something
             lies in front of them, and a network should not take it for a face.
@@ -106,7 +106,7 @@ def cut(
     Returns:
         uint8 [size, size]; 0 = not visible, visible pixels in 1..255.
     """
-    landmarks = frame.landmarks
+    landmarks = canvas.landmarks
     if warp is not None:
         landmarks = (landmarks @ warp[:, :2].T + warp[:, 2]).astype(np.float32)
     box = bounding_box(landmarks, area, spec)
@@ -116,9 +116,9 @@ def cut(
     if warp is not None:
         matrix = np.linalg.inv(np.vstack([warp, [0, 0, 1]])) @ matrix
     flags = _SAMPLERS[spec.sampling] | cv2.WARP_INVERSE_MAP
-    pixels = cv2.warpAffine(frame.pixels, matrix[:2], (spec.size,) * 2, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    pixels = cv2.warpAffine(canvas.pixels, matrix[:2], (spec.size,) * 2, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     least = 0.5 if spec.sampling == "linear" else 0.0
-    mask = _box_mask(square, box, spec.size, least) & _extent_mask(frame.extent, matrix, spec.size)
+    mask = _box_mask(square, box, spec.size, least) & _extent_mask(canvas.extent, matrix, spec.size)
     if spec.mask == "hull":
         mask &= _hull_mask(landmarks, area, spec, square)
     for part in hidden:
@@ -194,8 +194,8 @@ def crop_all(
     Returns:
         One crop an area, in the order asked for; each box is the square in pixels of ``gray``.
     """
-    frame = frame_of(gray, landmarks, spec.face_size, spec.sampling)
+    canvas = canvas_of(gray, landmarks, spec.face_size, spec.sampling)
     return [
-        Crop(area, spec, cut(frame, area, spec), square_of(bounding_box(landmarks, area, spec), spec.padded))
+        Crop(area, spec, cut(canvas, area, spec), square_of(bounding_box(landmarks, area, spec), spec.padded))
         for area in areas
     ]

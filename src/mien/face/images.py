@@ -24,10 +24,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.errors import ImageError
+from mien.errors import ImageError, path_of, writable
 from mien.face import decoding, formats
 from mien.face.limits import DEFAULT_LIMITS, Limits
-from mien.names import path_of, writable
 from mien.types import UInt8
 
 ImageSource = Path | str | bytes | bytearray | memoryview | IO[bytes] | npt.NDArray[Any] | Any

@@ -23,8 +23,7 @@ from typing import Any, Literal, cast
 
 import pandas as pd
 
-from mien.errors import InputError, MissingExtraError, UsageError
-from mien.names import writable
+from mien.errors import InputError, MissingExtraError, UsageError, writable
 
 TableFormat = Literal["csv", "parquet"]
 

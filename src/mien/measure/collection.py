@@ -17,7 +17,7 @@ import numpy as np
 
 from mien.data.pictures import load_gray
 from mien.data.samples import Sample
-from mien.errors import InputError, TableError, UsageError
+from mien.errors import InputError, TableError, UsageError, writable
 from mien.face import images
 from mien.face.detect import detect
 from mien.face.formats import SUFFIXES
@@ -25,7 +25,6 @@ from mien.jobs.files import hash_of
 from mien.jobs.progress import Progress
 from mien.measure.fit.mix import MixEstimate, SourceAnswers, estimate_mix
 from mien.measure.predictions import predictions_folder
-from mien.names import writable
 from mien.trust.answer import AnswerPath, PictureFaces
 from mien.trust.authenticity import Calibration
 from mien.trust.fusion import Fusion

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mien.data.cache import FaceCache
 from mien.data.samples import Split
-from mien.face.crops import BLANK_GROWTH, Frame, cut
+from mien.face.crops import BLANK_GROWTH, Canvas, cut
 from mien.face.spec import CropSpec
 from mien.jobs.files import hash_of
 from mien.measure import occluders
@@ -53,9 +53,9 @@ def cover(
     faces = []
     for number, row in enumerate(rows):
         generator = np.random.default_rng([seed, PARTS.index(part), int(row)])
-        donor = np.asarray(cache.frames[int(generator.choice(rows))])
+        donor = np.asarray(cache.canvases[int(generator.choice(rows))])
         for _ in range(5):
-            face = occlude(cache.frame(int(row)), kinds[number % len(kinds)], generator, donor, part)
+            face = occlude(cache.canvas(int(row)), kinds[number % len(kinds)], generator, donor, part)
             if face.share(part, eyes) > HIDDEN:
                 break
         faces.append(face)
@@ -68,7 +68,7 @@ def truly_visible(face: Occluded, eyes: str = "one") -> frozenset[Part]:
 
 
 def view_logits(
-    frames: list[Frame],
+    canvases: list[Canvas],
     visible: frozenset[Part],
     logits: Logits,
     specs: Mapping[Area, CropSpec],
@@ -77,7 +77,7 @@ def view_logits(
     """What the networks say of faces that all show exactly these parts.
 
     Args:
-        frames: of the faces.
+        canvases: of the faces.
         visible: the visible parts, at least one.
         logits: of the networks.
         specs: how each area is cropped.
@@ -88,9 +88,9 @@ def view_logits(
         arguments ``logits`` and ``blanked`` of ``fusion.fuse``.
     """
     hidden = frozenset(PARTS) - visible
-    plain = {a: logits(a, np.stack([cut(f, a, specs[a]) for f in frames])) for a in areas_within(visible)}
+    plain = {a: logits(a, np.stack([cut(f, a, specs[a]) for f in canvases])) for a in areas_within(visible)}
     blanked = {
-        a: logits(a, np.stack([cut(f, a, specs[a], hidden=hidden, growth=growth) for f in frames]))
+        a: logits(a, np.stack([cut(f, a, specs[a], hidden=hidden, growth=growth) for f in canvases]))
         for a in blanked_within(visible)
     }
     return plain, blanked
@@ -190,7 +190,7 @@ def hidden_answers(cache: FaceCache, path: AnswerPath, split: Split, say: Say) -
         say(f"{len(rows)} faces, {target or 'anything'} covered" if number < len(TARGETS) else f"{len(rows)} faces")
         for start in range(0, len(rows), 512):
             some = rows[start : start + 512]
-            canvases = [cache.frame(int(row)) for row in some]
+            canvases = [cache.canvas(int(row)) for row in some]
             if number < len(TARGETS):
                 canvases = [_behind(cache, int(row), TARGETS[number], rows, number) for row in some]
             looked = path.look(PreparedFaces(canvases), areas=())
@@ -203,11 +203,11 @@ def hidden_answers(cache: FaceCache, path: AnswerPath, split: Split, say: Say) -
     }
 
 
-def _behind(cache: FaceCache, row: int, part: Part | None, rows: npt.NDArray[np.int64], seed: int) -> Frame:
+def _behind(cache: FaceCache, row: int, part: Part | None, rows: npt.NDArray[np.int64], seed: int) -> Canvas:
     generator = np.random.default_rng([seed, row])
     kinds = TRAINING_KINDS if part is None else [kind for kind in KINDS_FOR[part] if kind in TRAINING_KINDS]
-    donor = np.asarray(cache.frames[int(generator.choice(rows))])
-    return occlude(cache.frame(row), kinds[int(generator.integers(len(kinds)))], generator, donor, part).frame
+    donor = np.asarray(cache.canvases[int(generator.choice(rows))])
+    return occlude(cache.canvas(row), kinds[int(generator.integers(len(kinds)))], generator, donor, part).canvas
 
 
 def _drawing() -> str:
@@ -227,8 +227,8 @@ def _compute(
     kinds, eyes = [k for k in KINDS_FOR[part] if k in TRAINING_KINDS], specs[Area.WHOLE_FACE].eyes
     visible, faces = frozenset(PARTS) - {part}, cover(cache, rows, part, kinds, specs[Area.WHOLE_FACE].eyes)
     kept = np.array([truly_visible(face, eyes) == visible for face in faces])
-    frames = [face.frame for face, keep in zip(faces, kept, strict=True) if keep]
-    plain, blanked = view_logits(frames, visible, partial(models.logits, bias=False), specs, growth)
+    canvases = [face.canvas for face, keep in zip(faces, kept, strict=True) if keep]
+    plain, blanked = view_logits(canvases, visible, partial(models.logits, bias=False), specs, growth)
     named = {a.value: z for a, z in plain.items()} | {blanked_name(a): z for a, z in blanked.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")

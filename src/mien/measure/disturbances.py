@@ -1,6 +1,6 @@
 """What becomes of the answers when a data set's pictures are resized, blurred, compressed, turned or dimmed.
 
-Every disturbed picture goes the whole way again: detector, landmarks, frame, crops, networks.
+Every disturbed picture goes the whole way again: detector, landmarks, canvas, crops, networks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 
 from mien.data.pictures import load_gray
 from mien.data.samples import Sample
-from mien.face.crops import cut, frame_of
+from mien.face.crops import canvas_of, cut
 from mien.face.detect import detect_one
 from mien.face.spec import CropSpec
 from mien.measure import metrics
@@ -81,8 +81,8 @@ def _crops_of(
     cv2.setNumThreads(1)
     gray = disturb(load_gray(sample))
     face = detect_one(gray)
-    frames = {how: frame_of(gray, face.landmarks, *how) for how in {(s.face_size, s.sampling) for s in specs}}
-    crops = [cut(frames[s.face_size, s.sampling], area, s) for area, s in zip(AREAS, specs, strict=True)]
+    canvases = {how: canvas_of(gray, face.landmarks, *how) for how in {(s.face_size, s.sampling) for s in specs}}
+    crops = [cut(canvases[s.face_size, s.sampling], area, s) for area, s in zip(AREAS, specs, strict=True)]
     return crops, face.detector != "frame", face.size
 
 

@@ -1,6 +1,6 @@
 """Synthetic occluders drawn on faces, with the share of each piece of the face that they cover.
 
-Drawn at the resolution at which the networks see faces (``areas.Frame``: 44 pixels), and varied in place, size,
+Drawn at the resolution at which the networks see faces (``crops.Canvas``: 44 pixels), and varied in place, size,
 texture, light, noise and sharpness. ``TRAINING_KINDS`` teach the visibility network (``mien.train.visibility``);
 ``HELD_OUT_KINDS`` are never shown to it and measure it.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.face.areas import PIECES, PIECES_OF_PART, hull_mask
-from mien.face.crops import Frame
+from mien.face.crops import Canvas
 from mien.types import Float32, Part, UInt8
 
 _Points = npt.NDArray[np.floating]
@@ -29,13 +29,13 @@ class Occluded:
     """A face behind an occluder.
 
     Attributes:
-        frame: the frame with the occluder drawn on it.
+        canvas: the canvas with the occluder drawn on it.
         kind: which one; ``none`` where nothing was drawn.
         covered: by piece of the face, the share (0..1) of its hull that is hidden.
         mask: bool [96, 96], where the occluder hides the picture.
     """
 
-    frame: Frame
+    canvas: Canvas
     kind: str
     covered: Mapping[str, float]
     mask: npt.NDArray[np.bool_]
@@ -102,12 +102,12 @@ _Layer = tuple[Float32, Float32]
 
 
 def occlude(
-    frame: Frame, kind: str, generator: np.random.Generator, donor: UInt8 | None = None, target: Part | None = None
+    canvas: Canvas, kind: str, generator: np.random.Generator, donor: UInt8 | None = None, target: Part | None = None
 ) -> Occluded:
     """Draw one occluder on a face.
 
     Args:
-        frame: the face.
+        canvas: the face.
         kind: one of ``TRAINING_KINDS`` or ``HELD_OUT_KINDS``, or ``none``.
         generator: decides place, size, texture, light, sharpness.
         donor: uint8 [96, 96], another picture, whence pieces of texture are taken; None takes the face itself.
@@ -116,18 +116,18 @@ def occlude(
     Raises:
         ValueError: no occluder has this name.
     """
-    blank = np.zeros(frame.pixels.shape, np.float32)
+    blank = np.zeros(canvas.pixels.shape, np.float32)
     if kind == "none":
-        return Occluded(frame, kind, _covered(frame.landmarks, blank), blank > 0)
+        return Occluded(canvas, kind, _covered(canvas.landmarks, blank), blank > 0)
     if kind not in _DRAW:
         raise ValueError(f"no occluder is called {kind!r}: choose from {', '.join(_DRAW)}")
-    donor = frame.pixels if donor is None else donor
-    scene = _Scene(frame.landmarks, frame.pixels, donor, target, generator)
+    donor = canvas.pixels if donor is None else donor
+    scene = _Scene(canvas.landmarks, canvas.pixels, donor, target, generator)
     opacity, grey = _DRAW[kind](scene)
     opacity, grey = _soften(opacity, generator), _lit(grey, generator)
-    mixed = frame.pixels * (1 - opacity) + grey * opacity
-    drawn = Frame(np.clip(mixed, 0, 255).astype(np.uint8), frame.landmarks, frame.extent)
-    return Occluded(drawn, kind, _covered(frame.landmarks, opacity), opacity >= OPAQUE)
+    mixed = canvas.pixels * (1 - opacity) + grey * opacity
+    drawn = Canvas(np.clip(mixed, 0, 255).astype(np.uint8), canvas.landmarks, canvas.extent)
+    return Occluded(drawn, kind, _covered(canvas.landmarks, opacity), opacity >= OPAQUE)
 
 
 def _covered(landmarks: Float32, opacity: Float32) -> dict[str, float]:

@@ -63,8 +63,8 @@ def measure(cache: FaceCache, path: AnswerPath, calibration: Calibration, faces:
         raise TableError(f"{cache.folder} has no test faces to cover")
     rows = rows[:: -(-len(rows) // faces)] if faces else rows
     say(f"{len(rows)} faces, nothing covered")
-    uncovered = [occlude(cache.frame(int(row)), "none", np.random.default_rng(0)) for row in rows]
-    bare = path.look(PreparedFaces([face.frame for face in uncovered]), areas=[Area.WHOLE_FACE])
+    uncovered = [occlude(cache.canvas(int(row)), "none", np.random.default_rng(0)) for row in rows]
+    bare = path.look(PreparedFaces([face.canvas for face in uncovered]), areas=[Area.WHOLE_FACE])
     right = bare.areas[Area.WHOLE_FACE].argmax(axis=1) == cache.labels[rows]
     tables = [_measure_faces(cache, rows, NOTHING, uncovered, path, calibration, right)]
     for part in PARTS:
@@ -84,7 +84,7 @@ def _measure_faces(
     bare: npt.NDArray[np.bool_],
 ) -> pd.DataFrame:
     labels, truth = cache.labels[rows], [truly_visible(face, "both") for face in faces]
-    looked = path.look(PreparedFaces([face.frame for face in faces]))
+    looked = path.look(PreparedFaces([face.canvas for face in faces]))
     found = [seen.visible for seen in looked.seen]
     guess = int(calibration.prior.argmax())
     answered = np.array([source != "" for source in looked.sources])

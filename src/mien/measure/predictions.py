@@ -65,9 +65,9 @@ def cached_predict(
 
 def identity_of(cache: FaceCache) -> list[object]:
     """Changes when the cache's faces change: its settings, its index, and the size and time of its pictures."""
-    frames = (cache.folder / "frames.npy").stat()
+    canvases = (cache.folder / "canvases.npy").stat()
     labels = pd.util.hash_pandas_object(cache.index[["id", "split", "label"]], index=False).sum()
-    return [(cache.folder / "settings.json").read_text(), int(labels), frames.st_size, frames.st_mtime_ns]
+    return [(cache.folder / "settings.json").read_text(), int(labels), canvases.st_size, canvases.st_mtime_ns]
 
 
 def by_area(table: pd.DataFrame) -> tuple[dict[Area, Float32], npt.NDArray[np.int64]]:

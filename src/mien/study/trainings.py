@@ -211,7 +211,7 @@ def write_class_maps(data: DataSet, config: TrainConfig) -> None:
     Kept as float16.
     """
     rows, spec, area = data.cache.rows("test"), config.final_spec, Area(config.area)
-    photo = cut(sample_face().frame, area, spec)[None]
+    photo = cut(sample_face().canvas, area, spec)[None]
     network = load(data.folder(config)).network
     logits, maps, features = class_maps_of(network, np.concatenate([crops_of(data.cache, rows, area, spec), photo]))
     arrays = {"logits": logits[:-1], "maps": maps[:-1], "features": features[:-1], "photo": maps[-1]}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mien.face.crops import Frame, cut
+from mien.face.crops import Canvas, cut
 from mien.face.spec import CropSpec
 from mien.types import Area, Float32, Float64, Part, UInt8
 
@@ -55,27 +55,27 @@ AUGMENTATIONS = {"default": Augmentation(), "light": LIGHT_AUGMENTATION, "publis
 
 
 def random_crop(
-    frame: Frame,
+    canvas: Canvas,
     area: Area,
     spec: CropSpec,
     strength: Augmentation,
     generator: np.random.Generator,
     hidden: tuple[Part, ...] = (),
 ) -> UInt8:
-    """A randomly varied crop of a frame; ``hidden`` parts are blanked as in :func:`mien.face.crops.cut`.
+    """A randomly varied crop of a canvas; ``hidden`` parts are blanked as in :func:`mien.face.crops.cut`.
 
     Returns:
         uint8 [spec.size, spec.size], 0 = not visible.
     """
-    size = float(np.sqrt(np.prod(np.maximum(np.ptp(frame.landmarks, axis=0), 1.0))))
-    jittered = frame.landmarks
+    size = float(np.sqrt(np.prod(np.maximum(np.ptp(canvas.landmarks, axis=0), 1.0))))
+    jittered = canvas.landmarks
     if strength.shift:
         centre = jittered.mean(axis=0)
         scale = np.exp(generator.normal(0, strength.shift * 1.5))
         offset = generator.normal(0, strength.shift * size, 2) * 0.7
         jittered = (jittered - centre) * scale + centre + offset
         jittered = (jittered + generator.normal(0, 0.3 * strength.shift * size, jittered.shape)).astype(np.float32)
-    varied = Frame(_disturbed(frame.pixels, strength, generator), jittered.astype(np.float32), frame.extent)
+    varied = Canvas(_disturbed(canvas.pixels, strength, generator), jittered.astype(np.float32), canvas.extent)
     pixels = cut(varied, area, spec, _random_warp(jittered, strength, generator), hidden)
     if generator.random() < strength.erase:
         pixels = _erased(pixels, generator)

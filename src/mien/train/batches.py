@@ -80,7 +80,7 @@ class _Data:
             rows = order[step * self.config.batch : (step + 1) * self.config.batch]
             areas = [self.area_of(generator) for _ in rows]
             crops = [
-                random_crop(self.cache.frame(row), area, spec, self.config.augmentation, generator, hidden)
+                random_crop(self.cache.canvas(row), area, spec, self.config.augmentation, generator, hidden)
                 for row, area, hidden in zip(rows, areas, self.hidden(areas, generator), strict=True)
             ]
             targets = self.targets[rows]
@@ -103,7 +103,7 @@ class _Data:
         spec = at_resolution(CropSpec.from_key(self.config.spec), side)
         areas = self.config.areas
         chosen = [areas[i % len(areas)] for i in range(len(self.watched))]
-        crops = [cut(self.cache.frame(r), a, spec) for r, a in zip(self.watched, chosen, strict=True)]
+        crops = [cut(self.cache.canvas(r), a, spec) for r, a in zip(self.watched, chosen, strict=True)]
         return torch.from_numpy(np.stack(crops)), parts_of(chosen)
 
 

@@ -9,8 +9,7 @@ from mien.data.cache import FaceCache
 from mien.data.covered import CoveredFace, read_covered
 from mien.errors import DatasetError
 from mien.face import images
-from mien.face.crops import Frame as Canvas
-from mien.face.crops import frame_of
+from mien.face.crops import Canvas, canvas_of
 from mien.face.spec import CropSpec
 from mien.train.resnet_run import ViewData
 from mien.train.views import Donor, Seen
@@ -39,7 +38,7 @@ def view_data(
     """
     rows = cache.rows("train", "any")
     looked_at = _by_row(cache, read_covered(covered)) if covered else {}
-    donors = [Donor(cache.frame(row), face.hidden) for row, face in looked_at.items() if face.hidden]
+    donors = [Donor(cache.canvas(row), face.hidden) for row, face in looked_at.items() if face.hidden]
     seen: list[Seen] = []
     if photos is not None and find is not None:
         masked, bare = (photo_canvases(Path(photos) / name, find) for name in ("with_mask", "without_mask"))
@@ -63,7 +62,7 @@ def photo_canvases(folder: Path, find: Callable[[Path], Face | None]) -> list[Ca
         face = find(path)
         if face is not None:
             gray = images.to_gray(images.load(path))
-            canvases.append(frame_of(gray, face.landmarks, FACE_SIZE, "cubic"))
+            canvases.append(canvas_of(gray, face.landmarks, FACE_SIZE, "cubic"))
     return canvases
 
 

@@ -194,7 +194,7 @@ def train_resnet(
 
 def plain_faces(cache: FaceCache, rows: npt.NDArray[np.int64], side: int) -> UInt8:
     """uint8 [N, side, side]: aligned faces as they are."""
-    return np.stack([aligned(cache.frame(int(row)), side=side).pixels for row in rows])
+    return np.stack([aligned(cache.canvas(int(row)), side=side).pixels for row in rows])
 
 
 def predict_resnet(network: FaceResNet, faces: UInt8, batch: int = 128) -> tuple[Float32, Float32]:
@@ -443,7 +443,7 @@ def _fill(queue: Any, data: ViewData, config: ResNetConfig, seed: list[int]) -> 
 def made(data: ViewData, config: ResNetConfig, seed: list[int]) -> Iterator[Batch]:
     """Batches without end, from one random generator."""
     generator = np.random.default_rng(seed)
-    textures = [np.asarray(data.cache.frame(int(row)).pixels) for row in generator.choice(data.rows, 200)]
+    textures = [np.asarray(data.cache.canvas(int(row)).pixels) for row in generator.choice(data.rows, 200)]
     maker = ViewMaker(config.views, generator, data.donors, textures, config.side)
     votes, chances = data.cache.votes, _chances(data, config.balance)
     scored = np.array(sorted(set(data.scores) & set(data.rows.tolist())), np.int64)
@@ -460,7 +460,7 @@ def made(data: ViewData, config: ResNetConfig, seed: list[int]) -> Iterator[Batc
         for place in range(config.seen):
             if place % 2 == 0 and len(scored):
                 row = int(generator.choice(scored))
-                examples.append((maker.view(data.cache.frame(row), "plain", data.scores[row]), row))
+                examples.append((maker.view(data.cache.canvas(row), "plain", data.scores[row]), row))
             elif data.seen:
                 face = data.seen[int(generator.integers(len(data.seen)))]
                 examples.append((maker.view(face.canvas, "plain", face.scores), -1))
@@ -479,8 +479,8 @@ def made(data: ViewData, config: ResNetConfig, seed: list[int]) -> Iterator[Batc
 def _plain_or_guessed(maker: ViewMaker, data: ViewData, row: int) -> View:
     """A view of a face; what is hidden of it is known, guessed by teachers, or taken to be nothing."""
     if row in data.scores:
-        return maker.view(data.cache.frame(row), None, data.scores[row])
-    return maker.view(data.cache.frame(row), None, data.guessed.get(row), GUESSED)
+        return maker.view(data.cache.canvas(row), None, data.scores[row])
+    return maker.view(data.cache.canvas(row), None, data.guessed.get(row), GUESSED)
 
 
 def _chances(data: ViewData, balance: float) -> npt.NDArray[np.float64] | None:

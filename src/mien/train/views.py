@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from mien.face.aligned import AlignedFace, aligned, area_mask, filled, piece_mask
 from mien.face.areas import MIRRORED_PIECES, PIECES
-from mien.face.crops import Frame as Canvas
+from mien.face.crops import Canvas
 from mien.measure.occluders import TRAINING_KINDS, occlude
 from mien.types import AREAS, Float32, Float64, Part, UInt8
 
@@ -193,7 +193,7 @@ class ViewMaker:
         target = TARGETS[int(g.choice(len(TARGETS), p=[share for share, _ in TARGETS]))][1]
         texture = self.textures[int(g.integers(len(self.textures)))] if len(self.textures) else None
         drawn = occlude(canvas, kind, g, texture, target)
-        return drawn.frame, drawn.mask
+        return drawn.canvas, drawn.mask
 
     def _laid(self, canvas: Canvas, warp: Float64) -> AlignedFace:
         """Aligned and moved; beyond the picture its mirror image, its edge, or nothing."""

@@ -19,7 +19,7 @@ import numpy as np
 from mien.errors import ModelError
 from mien.face.aligned import area_view
 from mien.face.areas import bounding_box, square_of
-from mien.face.crops import Frame, cut, frame_of
+from mien.face.crops import Canvas, canvas_of, cut
 from mien.face.spec import Crop, CropSpec, Sampling
 from mien.trust import fusion
 from mien.trust.authenticity import Calibration, SourceCalibration, softmax
@@ -49,7 +49,7 @@ from mien.types import (
 class Canvases(Protocol):
     """Faces that can be had at the face size and sampling of a crop spec."""
 
-    def of(self, spec: CropSpec) -> Sequence[Frame]:
+    def of(self, spec: CropSpec) -> Sequence[Canvas]:
         """One canvas a face."""
 
 
@@ -58,13 +58,13 @@ class PictureFaces:
 
     def __init__(self, gray: UInt8, faces: Sequence[Face]) -> None:
         self.gray, self.faces = gray, faces
-        self._kept: dict[tuple[float, Sampling], list[Frame]] = {}
+        self._kept: dict[tuple[float, Sampling], list[Canvas]] = {}
 
-    def of(self, spec: CropSpec) -> Sequence[Frame]:
+    def of(self, spec: CropSpec) -> Sequence[Canvas]:
         """One canvas a face."""
         how = spec.face_size, spec.sampling
         if how not in self._kept:
-            self._kept[how] = [frame_of(self.gray, face.landmarks, *how) for face in self.faces]
+            self._kept[how] = [canvas_of(self.gray, face.landmarks, *how) for face in self.faces]
         return self._kept[how]
 
 
@@ -72,9 +72,9 @@ class PictureFaces:
 class PreparedFaces:
     """Canvases that were made before, the same for every crop spec: a prepared data set's."""
 
-    canvases: Sequence[Frame]
+    canvases: Sequence[Canvas]
 
-    def of(self, spec: CropSpec) -> Sequence[Frame]:
+    def of(self, spec: CropSpec) -> Sequence[Canvas]:
         """One canvas a face."""
         return self.canvases
 

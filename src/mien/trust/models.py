@@ -32,9 +32,8 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from mien.errors import ModelError
+from mien.errors import ModelError, path_of
 from mien.face.areas import MIRRORED_PIECES, PIECES
-from mien.names import path_of
 from mien.trust.folder import SHIPPED, ModelEntry
 from mien.types import AREAS, N_EMOTIONS, PARTS, Area, Float32, UInt8
 

@@ -25,7 +25,7 @@ from mien.errors import ModelError
 from mien.face import images
 from mien.face.aligned import area_view
 from mien.face.areas import PIECES, PIECES_OF_PART
-from mien.face.crops import Frame, frame_of
+from mien.face.crops import Canvas, canvas_of
 from mien.face.images import ImageSource
 from mien.trust.models import Models
 from mien.types import PARTS, Area, Face, Float32, Part, UInt8, Visibility
@@ -35,16 +35,16 @@ Eyes = Literal["any", "one", "both"]
 less visible one."""
 
 
-def outside(frame: Frame) -> dict[str, float]:
+def outside(canvas: Canvas) -> dict[str, float]:
     """By piece of the face, the share (0..1) of its hull that lies outside the picture."""
     shares = {}
-    x0, y0, x1, y1 = (float(v) for v in frame.extent + np.array([-0.5, -0.5, 0.5, 0.5], np.float32))
+    x0, y0, x1, y1 = (float(v) for v in canvas.extent + np.array([-0.5, -0.5, 0.5, 0.5], np.float32))
     border = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
     for piece, indices in PIECES.items():
-        hull = cv2.convexHull(frame.landmarks[list(indices)].astype(np.float32))
+        hull = cv2.convexHull(canvas.landmarks[list(indices)].astype(np.float32))
         area = float(cv2.contourArea(hull))
         if area < 1e-3:
-            centre = frame.landmarks[list(indices)].mean(axis=0)
+            centre = canvas.landmarks[list(indices)].mean(axis=0)
             shares[piece] = float(not (x0 <= centre[0] <= x1 and y0 <= centre[1] <= y1))
             continue
         kept = float(cv2.intersectConvexConvex(hull, border)[0]) if x1 > x0 and y1 > y0 else 0.0
@@ -56,16 +56,16 @@ HIDDEN_FROM = 0.5
 """Share of a piece from which it counts as hidden where the models' manifest does not say."""
 
 
-def visibility_of(frame: Frame, hidden: Float32, thresholds: Mapping[str, float], eyes: Eyes = "any") -> Visibility:
+def visibility_of(canvas: Canvas, hidden: Float32, thresholds: Mapping[str, float], eyes: Eyes = "any") -> Visibility:
     """What a network that looks at the whole face found hidden, with what lies outside the picture.
 
     Args:
-        frame: the face.
+        canvas: the face.
         hidden: float32 [4], share (0..1) hidden of each of ``areas.PIECES``.
         thresholds: by piece, the share from which it counts as hidden.
         eyes: see :data:`Eyes`.
     """
-    beyond = outside(frame)
+    beyond = outside(canvas)
     shares = {piece: max(float(share), beyond[piece]) for piece, share in zip(PIECES, hidden, strict=True)}
     borders = {piece: thresholds.get(piece, HIDDEN_FROM) for piece in PIECES}
     gone = tuple(piece for piece in PIECES if shares[piece] >= borders[piece] or beyond[piece] > HIDDEN_FROM)
@@ -102,25 +102,26 @@ class VisibilityModel:
         self.models = opened
         self._entry = opened.entry(Area.WHOLE_FACE)
 
-    def visibilities(self, frames: Sequence[Frame], eyes: Eyes = "any") -> list[Visibility]:
+    def visibilities(self, canvases: Sequence[Canvas], eyes: Eyes = "any") -> list[Visibility]:
         """Of several faces at once, how surely each part is visible.
 
         Args:
-            frames: see ``crops.frame_of``, at this network's ``face_size`` and ``sampling``.
+            canvases: see ``crops.canvas_of``, at this network's ``face_size`` and ``sampling``.
             eyes: see :data:`Eyes`.
         """
-        if not frames:
+        if not canvases:
             return []
-        faces = np.stack([area_view(frame, Area.WHOLE_FACE, self._entry.spec) for frame in frames])
+        faces = np.stack([area_view(canvas, Area.WHOLE_FACE, self._entry.spec) for canvas in canvases])
         _, hidden = self.models.one_pass(faces)
         return [
-            visibility_of(frame, row, self._entry.thresholds, eyes) for frame, row in zip(frames, hidden, strict=True)
+            visibility_of(canvas, row, self._entry.thresholds, eyes)
+            for canvas, row in zip(canvases, hidden, strict=True)
         ]
 
     def of_picture(self, gray: UInt8, landmarks: Float32, eyes: Eyes = "both") -> Visibility:
         """Of one face of a picture uint8 [H, W] with landmarks float32 [68, 2] in its pixels."""
         spec = self._entry.spec
-        return self.visibilities([frame_of(gray, landmarks, spec.face_size, spec.sampling)], eyes)[0]
+        return self.visibilities([canvas_of(gray, landmarks, spec.face_size, spec.sampling)], eyes)[0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,11 +16,10 @@ from mien.analyze.video.frames import VideoFrame, VideoReader
 from mien.analyze.video.result import VideoResult
 from mien.analyze.video.series import VIDEO_COLUMNS, Amendment, series_of
 from mien.analyze.video.tracks import Tracker, TrackSettings
-from mien.errors import InputError, UsageError
+from mien.errors import InputError, UsageError, path_of, writable
 from mien.jobs.journal import Journal
 from mien.jobs.limits import TooSlow, time_limit
 from mien.jobs.progress import Progress
-from mien.names import path_of, writable
 
 PIECE_SECONDS = 10.0
 """Seconds of video a piece: what a kill can lose."""

@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from mien.errors import InputError, MissingExtraError
+from mien.errors import InputError, MissingExtraError, writable
 from mien.face.images import DEFAULT_LIMITS, Limits
-from mien.names import writable
 from mien.types import UInt8
 
 CONTAINERS = (

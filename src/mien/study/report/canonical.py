@@ -167,7 +167,7 @@ def _bilinear(maps: npt.NDArray[Any], points: Float32) -> Float32:
 
 
 def crop_landmarks(landmarks: Float32, spec: CropSpec) -> Float32:
-    """Landmarks float32 [N, 68, 2] in pixels of a frame -> in pixels of the whole-face crop of that frame."""
+    """Landmarks float32 [N, 68, 2] in pixels of a canvas -> in pixels of the whole-face crop of that canvas."""
     moved = np.empty_like(landmarks, dtype=np.float32)
     for i, points in enumerate(landmarks):
         square = square_of(bounding_box(np.asarray(points), Area.WHOLE_FACE, spec), spec.padded)

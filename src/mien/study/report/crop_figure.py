@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from mien.face.areas import bounding_box, square_of
-from mien.face.crops import FRAME_SIDE, cut
+from mien.face.crops import CANVAS_SIDE, cut
 from mien.face.spec import STUDY_SPECS, CropSpec
 from mien.study.report.canvas import GAP, figure, mosaic, save
 from mien.study.report.exhibits import Exhibit
@@ -24,13 +24,13 @@ def crops_figure(evidence: Evidence, faces: Sequence[ShownFace], folder: Path) -
     id = f"fig-4-{evidence.name}"
     specs = (("box", STUDY_SPECS["published"]), ("hull", STUDY_SPECS["hull"]))
     lines = [(face, name, spec) for face in faces for name, spec in specs]
-    tiles = [[face.frame.pixels, *(cut(face.frame, area, spec) for area in AREAS)] for face, _, spec in lines]
+    tiles = [[face.canvas.pixels, *(cut(face.canvas, area, spec) for area in AREAS)] for face, _, spec in lines]
     drawn = figure(9.6, 1.17 * len(lines) + 0.3)
     names = [f"{face.name}\n{name}" for face, name, _ in lines]
     axes = mosaic(drawn, tiles, names, ["landmarks", *(area.words for area in AREAS)])
     for row, (face, _, _) in enumerate(lines):
-        scale = TILE / FRAME_SIDE
-        x, y = (face.frame.landmarks.T + 0.5) * scale - 0.5
+        scale = TILE / CANVAS_SIDE
+        x, y = (face.canvas.landmarks.T + 0.5) * scale - 0.5
         axes.scatter(x, y + row * (TILE + GAP), s=1.5, c="#00e5ff", linewidths=0)
     records = [
         {"face": face.name, "sample_id": face.id, "area": area.value, "spec": spec.key, **_square(face, area, spec)}
@@ -54,6 +54,6 @@ def crops_figure(evidence: Evidence, faces: Sequence[ShownFace], folder: Path) -
 
 
 def _square(face: ShownFace, area: Area, spec: CropSpec) -> dict[str, float]:
-    """The crop's square in pixels of the frame."""
-    square = square_of(bounding_box(face.frame.landmarks, area, spec), spec.padded)
+    """The crop's square in pixels of the canvas."""
+    square = square_of(bounding_box(face.canvas.landmarks, area, spec), spec.padded)
     return dict(zip(("x0", "y0", "x1", "y1"), (float(v) for v in square), strict=True))

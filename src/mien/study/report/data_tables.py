@@ -134,7 +134,7 @@ def areas_table(evidence: Evidence) -> Exhibit:
 
 
 def _visible(evidence: Evidence, rows: npt.NDArray[np.int64], area: Area, spec: CropSpec, faces: int = 200) -> float:
-    shown = [(cut(evidence.cache.frame(int(row)), area, spec) > 0).mean() for row in rows[:faces]]
+    shown = [(cut(evidence.cache.canvas(int(row)), area, spec) > 0).mean() for row in rows[:faces]]
     return float(np.mean(shown))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mien.face.crops import Frame, frame_of
+from mien.face.crops import Canvas, canvas_of
 from mien.face.detect import detect
 from mien.study.report.inputs import Evidence
 from mien.types import EMOTIONS, Emotion
@@ -28,12 +28,12 @@ class ShownFace:
     Attributes:
         name: below the picture.
         id: of the sample, for the csv.
-        frame: the face.
+        canvas: the face.
     """
 
     name: str
     id: str
-    frame: Frame
+    canvas: Canvas
 
 
 @cache
@@ -42,7 +42,7 @@ def sample_face() -> ShownFace:
     gray = cv2.imread(str(SAMPLE_PHOTO), cv2.IMREAD_GRAYSCALE)
     assert gray is not None
     pixels = gray.astype(np.uint8)
-    return ShownFace(SAMPLE_NAME, SAMPLE_PHOTO.name, frame_of(pixels, detect(pixels, "hog")[0].landmarks))
+    return ShownFace(SAMPLE_NAME, SAMPLE_PHOTO.name, canvas_of(pixels, detect(pixels, "hog")[0].landmarks))
 
 
 def shown_faces(evidence: Evidence, allowed: bool) -> list[ShownFace]:
@@ -56,5 +56,5 @@ def shown_faces(evidence: Evidence, allowed: bool) -> list[ShownFace]:
         rows = np.flatnonzero((index["label"] == emotion.value) & found)
         if len(rows) and len(faces) < len(SHOWN_EMOTIONS) and emotion.value not in {face.name for face in faces}:
             row = int(rows[0])
-            faces.append(ShownFace(emotion.value, str(index["id"].iloc[row]), evidence.cache.frame(row)))
+            faces.append(ShownFace(emotion.value, str(index["id"].iloc[row]), evidence.cache.canvas(row)))
     return faces

@@ -76,8 +76,8 @@ def _sample(evidence: Evidence, attention: Attention, emotion: Emotion, show_fac
     spec = evidence.class_maps.spec
     if show_faces:
         row, class_map = attention.samples[emotion]
-        return overlay(cut(evidence.cache.frame(row), Area.WHOLE_FACE, spec), class_map)
-    return overlay(cut(sample_face().frame, Area.WHOLE_FACE, spec), evidence.class_maps.photo[emotion.position])
+        return overlay(cut(evidence.cache.canvas(row), Area.WHOLE_FACE, spec), class_map)
+    return overlay(cut(sample_face().canvas, Area.WHOLE_FACE, spec), evidence.class_maps.photo[emotion.position])
 
 
 def _map_rows(maps: dict[Emotion, Float32]) -> pd.DataFrame:
