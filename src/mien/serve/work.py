@@ -91,6 +91,6 @@ def answer_example(name: str) -> Example:
     """One of :data:`mien.serve.examples.TITLES`."""
     analyzer = _analyzers["mesh"]
     picture = example_picture(name, lambda: analyzer.analyze(SAMPLE)[0].face.landmarks)
-    heatmap = "visualisation" in analyzer.models.manifest
+    heatmap = analyzer.models.manifest.visualisation is not None
     upload = Upload(picture, heatmap=heatmap, what_if=True, input=f"{name}.jpg", rows=True)
     return Example(picture, answer_upload(upload))
