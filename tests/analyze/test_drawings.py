@@ -81,7 +81,7 @@ def test_photos_of_one_name_have_a_drawing_each(face: UInt8, tiny_models: Path, 
     drawn, maps = tmp_path / "drawn", tmp_path / "maps"
     summary = analyze_folder(
         [str(tmp_path / "A"), str(tmp_path / "B")], tmp_path / "r.csv",
-        settings(tiny_models, save_image=drawn, heatmap=maps), recursive=True, workers=0, quiet=True,
+        settings(tiny_models, save_image=drawn, save_heatmap=maps), recursive=True, workers=0, quiet=True,
     )  # fmt: skip
     assert summary.failed == 0
     assert summary.photos == 4

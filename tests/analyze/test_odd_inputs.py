@@ -60,7 +60,7 @@ def test_an_analyzer_travels(photo: UInt8, tiny_models: Path) -> None:
     )
     before = analyzer.analyze(photo)
     other = pickle.loads(pickle.dumps(analyzer))
-    assert json.dumps(other.analyze(photo).to_dict()) == json.dumps(before.to_dict())
+    assert json.dumps(other.analyze(photo).to_dict()["faces"]) == json.dumps(before.to_dict()["faces"])
     assert other.options == analyzer.options != Analyzer(tiny_models).options
     assert pickle.loads(pickle.dumps(Analyzer(tiny_models))).options.visible is None
 

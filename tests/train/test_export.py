@@ -30,7 +30,7 @@ from mien.train.config import TrainConfig
 from mien.train.loop import train
 from mien.train.networks import forward
 from mien.train.runs import Trained, load
-from mien.trust.folder import read_manifest
+from mien.trust.folder import Manifest
 from mien.trust.models import Models
 from mien.types import AREAS, EMOTIONS, Area
 
@@ -100,11 +100,12 @@ def test_half_precision_weights_answer_nearly_alike_at_half_the_size(
 
 
 def test_a_later_release_keeps_what_the_folder_holds(folder: Path) -> None:
-    manifest = read_manifest(folder)
-    assert set(manifest["networks"]["anyarea"]) == {a.value for a in AREAS}
-    assert set(manifest["networks"]["vgg"]) == {"mouth"}
-    assert manifest["visualisation"]["file"] == "densenet.onnx"
-    assert manifest["default"] == "anyarea"
+    manifest = Manifest.read(folder)
+    assert tuple(manifest.networks["anyarea"]) == AREAS
+    assert tuple(manifest.networks["vgg"]) == (Area.MOUTH,)
+    assert manifest.visualisation is not None
+    assert manifest.visualisation.path.name == "densenet.onnx"
+    assert manifest.default == "anyarea"
 
 
 def test_mirror_images_are_averaged(cache: FaceCache, trainings: list[Trained], tmp_path: Path) -> None:

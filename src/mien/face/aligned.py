@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from mien.face.areas import PIECES, bounding_box
 from mien.face.crops import Canvas, cut
+from mien.face.landmarks import BROWS, EYES, MOUTH, NOSE, indices
 from mien.face.spec import CropSpec
 from mien.types import Area, Float32, Float64, UInt8
 
@@ -28,7 +29,7 @@ RAISED = 0.05
 BLANK_GROWTH = 1.5
 """A blanked hull is this much larger than the piece's own: what hides a piece is seldom as small as the piece."""
 
-INNER = tuple(range(17, 68))
+INNER = indices(BROWS, NOSE, EYES, MOUTH)
 """0-based landmarks that decide the alignment."""
 
 TEMPLATE: Float64 = np.array([

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mien.study.report.canvas import BLUE, figure, matrix, save
+from mien.face.colours import BLUE, EMOTION_COLOURS, GREY
+from mien.study.report.canvas import figure, matrix, save
 from mien.study.report.exhibits import Exhibit, absent, percent
 from mien.study.report.inputs import Evidence
 from mien.study.report.resample import AreaArms, accuracy, recall, shares
@@ -124,7 +125,7 @@ def accuracies_figure(found: Sequence[tuple[Evidence, AreaArms | None]], folder:
         own = [r for r in records if r["dataset"] == evidence.name]
         places = [AREAS.index(Area(str(r["area"]))) + 0.18 * (k - (len(known) - 1) / 2) for r in own]
         values = np.array([[float(str(r[c])) for c in ("accuracy", "low", "high")] for r in own]) * 100
-        colour = (BLUE, "#d55e00", "#009e73", "#7f7f7f")[k % 4]
+        colour = (BLUE, *list(EMOTION_COLOURS.values())[4:6], GREY)[k % 4]
         spread = [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]]
         axes.errorbar(values[:, 0], places, xerr=spread, fmt="o", color=colour, capsize=3, ms=5, label=evidence.title)
         for r, place in zip(own, places, strict=True):

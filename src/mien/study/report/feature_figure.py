@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mien.study.report.canvas import EMOTION_COLORS, figure, save
+from mien.face.colours import EMOTION_COLOURS
+from mien.study.report.canvas import figure, save
 from mien.study.report.exhibits import Exhibit, absent, percent
 from mien.study.report.inputs import Evidence
 from mien.types import EMOTIONS, Float32
@@ -32,7 +33,7 @@ def tsne_figure(evidence: Evidence, folder: Path) -> Exhibit:
                 s=7,
                 alpha=0.7,
                 linewidths=0,
-                c=EMOTION_COLORS[emotion],
+                c=EMOTION_COLOURS[emotion],
                 label=name,
                 rasterized=True,
             )

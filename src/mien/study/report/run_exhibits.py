@@ -7,18 +7,13 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from mien.face.colours import AREA_COLOURS, GREY, GRID
 from mien.study.report.canvas import figure, save
 from mien.study.report.exhibits import Exhibit, absent
 from mien.study.report.inputs import Evidence
 from mien.types import AREAS, Area
 
 ROLE_WORDS = {"areas": "seven areas", "visualisation": "visualisation", "crops": "comparison of crops"}
-
-AREA_COLORS = dict(
-    zip(AREAS, ("#e69f00", "#009e73", "#56b4e9", "#8c6d31", "#17808a", "#b05fa3", "#000000"), strict=True)
-)
-
-ALL_AREAS_COLOR = "#7f7f7f"
 
 
 def runs_table(evidence: Evidence) -> Exhibit:
@@ -59,18 +54,18 @@ def curves_figure(evidence: Evidence, folder: Path) -> Exhibit:
     for axes, role in zip(grid, roles, strict=True):
         for _, own in curves[curves["role"] == role].groupby("run"):
             area = str(own["area"].iloc[0])
-            colour = AREA_COLORS[Area(area)] if area else ALL_AREAS_COLOR
+            colour = AREA_COLOURS[Area(area)] if area else GREY
             axes.plot(own["epoch"], 100 * own[watched], color=colour, lw=1.1, alpha=0.85, marker=".", ms=3)
         axes.set_title(ROLE_WORDS[role])
         axes.set_xlabel("epoch")
         axes.set_xlim(left=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y", color="#e0e0e0", lw=0.7)
+        axes.grid(axis="y", color=GRID, lw=0.7)
     grid[0].set_ylabel(f"{split} accuracy, %")
     for area in AREAS:
-        grid[-1].plot([], [], color=AREA_COLORS[area], label=area.words)
+        grid[-1].plot([], [], color=AREA_COLOURS[area], label=area.words)
     if (curves["area"] == "").any():
-        grid[-1].plot([], [], color=ALL_AREAS_COLOR, label="all areas, one network")
+        grid[-1].plot([], [], color=GREY, label="all areas, one network")
     drawn.legend(*grid[-1].get_legend_handles_labels(), loc="outside right upper")
     caption = (
         f"Accuracy on the {split} split after each epoch, with the weights that would be kept; jumps are changes of "
