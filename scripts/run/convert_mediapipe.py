@@ -5,7 +5,7 @@
 
 Every network then takes ``image``, uint8 [N, side, side, 3], RGB, N free; scaling to the values the network was
 trained with is its first node. Weights stay in half precision where the original's are (ONNX Runtime widens them when
-it loads the file). The check that both files answer the same is tests/face/test_networks.py (OpenCV runs the TFLite).
+it loads the file).
 """
 
 from __future__ import annotations
@@ -252,19 +252,47 @@ def _relu(converter: Converter, operator: Any) -> None:
 
 
 def _prelu(converter: Converter, operator: Any) -> None:
+    """PRelu(x) = a x + (1 - a) Relu(x), as two convolutions of one pixel a channel.
+
+    ONNX Runtime's own PRelu takes one value at a time and leaves the layout that its convolutions work in: half of the
+    mesh's time (benchmarks/NOTES.md).
+    """
     source, slope = (int(i) for i in operator.InputsAsNumpy())
-    values = converter.constant(slope)
+    values, output = converter.constant(slope), int(operator.Outputs(0))
     assert values is not None
-    slopes = converter.store(f"slope{slope}", values.reshape(-1)[:, None, None])
-    converter.add("PRelu", [converter.name(source), slopes], f"t{int(operator.Outputs(0))}")
+    slopes, name = values.reshape(-1, 1, 1, 1).astype(np.float32), converter.name(source)
+    positive = converter.add("Relu", [name], f"positive{output}")
+    parts = [
+        converter.add(
+            "Conv", [inner, converter.store(f"{kind}{slope}", weights)], f"{kind}_part{output}",
+            kernel_shape=[1, 1], group=len(slopes),
+        )
+        for kind, inner, weights in (("slope", name, slopes), ("rest", positive, 1 - slopes))
+    ]  # fmt: skip
+    converter.add("Add", parts, f"t{output}")
 
 
 def _pad(converter: Converter, operator: Any) -> None:
     source, amounts = (int(i) for i in operator.InputsAsNumpy())
     values, output = converter.constant(amounts), int(operator.Outputs(0))
     assert values is not None
+    before, after = converter.shape(source)[3], converter.shape(output)[3]
+    if not values[:3].any() and after == 2 * before <= MOST_COPIED:
+        _more_channels(converter, source, output)
+        return
     ordered = values[[0, 3, 1, 2]].T.reshape(-1).astype(np.int64)
     converter.add("Pad", [converter.name(source), converter.store(f"pad{output}", ordered)], f"t{output}")
+
+
+MOST_COPIED = 96
+"""Channels; the copy of more weighs more in the file than it saves in time (measured: benchmarks/NOTES.md)."""
+
+
+def _more_channels(converter: Converter, source: int, output: int) -> None:
+    """Channels of zeros, by a convolution that copies: ONNX Runtime's Pad leaves its convolutions' layout."""
+    weights = np.eye(converter.shape(output)[3], converter.shape(source)[3], dtype=np.float16)[:, :, None, None]
+    converter.add("Conv", [converter.name(source), converter.store(f"copy{output}", weights)], f"t{output}",
+                  kernel_shape=[1, 1])  # fmt: skip
 
 
 def _max_pool(converter: Converter, operator: Any) -> None:

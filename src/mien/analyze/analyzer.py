@@ -34,7 +34,7 @@ from mien.face.crops import cut
 from mien.face.detect import detect, face_at
 from mien.face.images import ImageSource
 from mien.trust import fusion
-from mien.trust.answer import AnswerPath, Judge, PictureFaces, contributions_of, crops_of_faces
+from mien.trust.answer import AnswerPath, Judge, PictureFaces, contributions_of, crops_of_faces, predictions_of
 from mien.trust.authenticity import Calibration
 from mien.trust.fusion import Fusion
 from mien.trust.models import Models, shipped_models
@@ -187,7 +187,7 @@ class Analyzer:
     ) -> list[Answer]:
         canvases = PictureFaces(gray, faces)
         looked = self.path.look(canvases, visible)
-        predictions = {area: judge.predictions(area, rows) for area, rows in looked.areas.items()}
+        predictions = predictions_of(looked, judge)
         fused = [
             None if shown is None else judge.predictions(shown, looked.logits[i : i + 1], looked.sources[i])[0]
             for i, shown in enumerate(looked.shown)
@@ -204,11 +204,10 @@ class Analyzer:
             Answer(
                 face=face,
                 visibility=looked.seen[i],
-                predictions={area: rows[i] for area, rows in predictions.items()},
+                predictions=predictions[i],
                 fused=fused[i],
                 contributions=contributions_of(
-                    self.path, judge, {a: z[i : i + 1] for a, z in looked.areas.items()}, fused[i],
-                    looked.seen[i].visible,
+                    self.path, judge, looked.of_face(i), fused[i], looked.seen[i].visible
                 ),
                 heatmap=maps[i],
                 notes=(*notes_of(face, gray.shape, sizes), *general),
