@@ -33,6 +33,7 @@ FACES = 1_000
 
 
 def session(content: bytes, level: str, exact: str) -> ort.InferenceSession:
+    """The network as one of WAYS opens it."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -43,6 +44,7 @@ def session(content: bytes, level: str, exact: str) -> ort.InferenceSession:
 
 
 def measured(cache: FaceCache, network: str, area: Area) -> dict[str, Any]:
+    """How often each way is right, and how far it is from float32 sums."""
     entry = Models(None, network).entry(area)
     rows = cache.rows("validation", "majority")
     rows = rows[np.linspace(0, len(rows) - 1, min(FACES, len(rows))).astype(int)]
@@ -67,12 +69,14 @@ def measured(cache: FaceCache, network: str, area: Area) -> dict[str, Any]:
 
 
 def flags() -> list[str]:
+    """What of int8 arithmetic the processor has."""
     known = {"avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8"}
     info = Path("/proc/cpuinfo")
     return sorted(known & set(info.read_text().split())) if info.is_file() else [platform.machine()]
 
 
 def main() -> None:
+    """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cache", type=Path, help="FER+ as  mien data prepare  left it")
     parser.add_argument("--out", type=Path)
