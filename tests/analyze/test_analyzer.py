@@ -213,7 +213,7 @@ def test_uncalibrated_models_answer_and_say_so(untrusted_models: Path, photo: UI
     assert any("never calibrated" in note for note in answer.notes)
     assert "not calibrated" in str(answers)
     assert answers.to_frame()["p_correct"].isna().all()
-    assert Analyzer(untrusted_models, min_authenticity=0.1).analyze(photo)[0].abstained
+    assert Analyzer(untrusted_models, min_p_correct=0.1).analyze(photo)[0].abstained
     with pytest.raises(ModelError, match="no visualisation network"):
         Analyzer(untrusted_models, heatmap=True).analyze(photo)
 
@@ -231,8 +231,8 @@ def test_calibration_of_other_networks_is_not_used(tiny_models: Path, tmp_path: 
 
 
 def test_abstention(tiny_models: Path, photo: UInt8) -> None:
-    sure = Analyzer(tiny_models, min_authenticity=0.01).analyze(photo)[0]
-    unsure = Analyzer(tiny_models, min_authenticity=0.999).analyze(photo, input="p")
+    sure = Analyzer(tiny_models, min_p_correct=0.01).analyze(photo)[0]
+    unsure = Analyzer(tiny_models, min_p_correct=0.999).analyze(photo, input="p")
     assert not sure.abstained
     assert unsure[0].abstained
     assert unsure[0].emotion is None
@@ -331,7 +331,7 @@ def test_pictures_that_cannot_be_read_raise_image_errors(analyzer: Analyzer, tmp
 
 
 def test_wrong_arguments_are_usage_errors(tiny_models: Path, tmp_path: Path) -> None:
-    for wrong in ({"detector": "yolo"}, {"coverage": 1.5}, {"min_authenticity": 2.0}, {"area": "chin"}):
+    for wrong in ({"detector": "yolo"}, {"coverage": 1.5}, {"min_p_correct": 2.0}, {"area": "chin"}):
         with pytest.raises(UsageError):
             Analyzer(tiny_models, **wrong)
     with pytest.raises(ModelError):

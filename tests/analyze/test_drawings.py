@@ -12,7 +12,8 @@ import pytest
 
 from mien import cli
 from mien.analyze.drawings import Drawings, distinct_names
-from mien.analyze.folder import BatchSettings, analyze_folder
+from mien.analyze.folder import FolderSettings, analyze_folder
+from mien.analyze.options import AnalyzerOptions
 from mien.errors import InputError, UsageError
 from mien.types import UInt8
 
@@ -29,8 +30,8 @@ def save(path: Path, pixels: UInt8) -> Path:
     return path
 
 
-def settings(models: Path, **more: object) -> BatchSettings:
-    return BatchSettings(models=models, detector="hog", **more)  # type: ignore[arg-type]
+def settings(models: Path, **more: object) -> FolderSettings:
+    return FolderSettings(AnalyzerOptions(detector="hog"), models, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("option", ["save_image", "heatmap"])

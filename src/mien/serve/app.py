@@ -266,8 +266,8 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         spec = analyzer.models.entry(analyzer.models.areas[0]).spec
         return {
             "version": version("mien"),
-            "models": f"{analyzer.models.network} {analyzer.models.manifest.get('version', '')}".strip(),
-            "dataset": analyzer.models.manifest.get("dataset", ""),
+            "models": analyzer.models.title,
+            "dataset": analyzer.models.manifest.dataset,
             "emotions": [e.value for e in EMOTIONS],
             "areas": {a.value: [p.value for p in PARTS if p in a.parts] for a in AREAS},
             "part_landmarks": {p.value: list(PART_LANDMARKS[spec.eyes][p]) for p in PARTS},
@@ -281,7 +281,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
                 "analysis_seconds": settings.analysis_seconds,
                 "memory": settings.memory,
             },
-            "heatmap": "visualisation" in analyzer.models.manifest,
+            "heatmap": analyzer.models.manifest.visualisation is not None,
             "report": settings.report is not None,
             "examples": [{"name": name, "title": title} for name, title in TITLES.items()],
             "columns": list(COLUMNS),

@@ -99,6 +99,6 @@ def answer_example(name: str) -> Example:
 def _work_out(name: str) -> Example:
     analyzer = _analyzers["mesh"]
     picture = example_picture(name, lambda: analyzer.analyze(SAMPLE)[0].face.landmarks)
-    heatmap = "visualisation" in analyzer.models.manifest
+    heatmap = analyzer.models.manifest.visualisation is not None
     upload = Upload(picture, heatmap=heatmap, what_if=True, input=f"{name}.jpg", rows=True)
     return Example(picture, answer_upload(upload))

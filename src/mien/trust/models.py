@@ -1,29 +1,11 @@
 """ONNX sessions of the shipped networks: which file serves which area, its hash, and its logits.
 
-The folder of models holds ``manifest.json``::
-
-    {
-      "version": "...",
-      "dataset": "ferplus",
-      "default": "vgg",
-      "networks": {
-        "vgg":      {"mouth": ENTRY, ..., "whole_face": ENTRY},
-        "anyarea":  {"mouth": ENTRY, ...}            (may be absent; all seven ENTRY name one file)
-      },
-      "visualisation": ENTRY,
-      "visibility": ENTRY                             (may be absent)
-    }
-    ENTRY = {"file": "vgg-mouth.onnx", "sha256": "...", "spec": "box-one-padded-64-face44", "flip": true,
-             "logit_bias": [8 numbers]}
-
-``flip`` averages the logits of a crop and its mirror image; ``logit_bias`` (logit adjustment for rare emotions; zeros
-where none) is added where it changes the emotion said, see :func:`with_bias`.
+What a folder of models holds: :mod:`mien.trust.folder`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from functools import cache
 from pathlib import Path
@@ -34,8 +16,8 @@ import onnxruntime as ort
 
 from mien.errors import ModelError, path_of
 from mien.face.areas import MIRRORED_PIECES, PIECES
-from mien.trust.folder import SHIPPED, ModelEntry
-from mien.types import AREAS, N_EMOTIONS, PARTS, Area, Float32, UInt8
+from mien.trust.folder import SHIPPED, Manifest, ModelEntry
+from mien.types import N_EMOTIONS, PARTS, Area, Float32, UInt8
 
 
 def with_bias(logits: Float32, bias: Float32) -> Float32:
@@ -56,28 +38,6 @@ def with_bias(logits: Float32, bias: Float32) -> Float32:
     return np.where(changed[:, None], raised, logits).astype(np.float32)
 
 
-def _manifest_of(folder: Path) -> dict[str, Any]:
-    """The manifest, with a default and at least one network of areas that are known.
-
-    Raises:
-        ModelError: it is missing or damaged.
-    """
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"no models in {folder}: manifest.json cannot be read ({error})") from error
-    networks = manifest.get("networks") if isinstance(manifest, dict) else None
-    known = {area.value for area in AREAS}
-    if (
-        not isinstance(networks, dict)
-        or not isinstance(manifest.get("default"), str)
-        or not networks
-        or not all(isinstance(entries, dict) and entries and entries.keys() <= known for entries in networks.values())
-    ):
-        raise ModelError(f"no models in {folder}: manifest.json is damaged (it names no networks by area)")
-    return dict(manifest)
-
-
 class Models:
     """The networks of one folder, loaded when first used. Safe to share between threads.
 
@@ -92,10 +52,10 @@ class Models:
 
     def __init__(self, folder: Path | str | None = None, network: str | None = None, threads: int = 0) -> None:
         self.folder = SHIPPED if folder is None else path_of(folder)
-        self.manifest: dict[str, Any] = _manifest_of(self.folder)
-        self.network: str = network or str(self.manifest["default"])
-        if self.network not in self.manifest["networks"]:
-            known = ", ".join(self.manifest["networks"])
+        self.manifest = Manifest.read(self.folder)
+        self.network = network or self.manifest.default
+        if self.network not in self.manifest.networks:
+            known = ", ".join(self.manifest.networks)
             raise ModelError(f"{self.folder} has no network {self.network!r}: choose from {known}")
         self._threads = threads
         self._lock = threading.Lock()
@@ -108,7 +68,7 @@ class Models:
     @property
     def areas(self) -> tuple[Area, ...]:
         """The areas this folder can answer, in canonical order."""
-        return tuple(a for a in AREAS if a.value in self.manifest["networks"][self.network])
+        return tuple(self.manifest.networks[self.network])
 
     def entry(self, area: Area) -> ModelEntry:
         """The network of an area.
@@ -116,10 +76,10 @@ class Models:
         Raises:
             ModelError: this folder has none for it.
         """
-        entries = self.manifest["networks"][self.network]
-        if area.value not in entries:
+        entries = self.manifest.networks[self.network]
+        if area not in entries:
             raise ModelError(f"{self.folder} has no {self.network} network for the area {area.value}")
-        return ModelEntry.from_dict(self.folder, entries[area.value])
+        return entries[area]
 
     @property
     def visualisation(self) -> ModelEntry:
@@ -128,9 +88,14 @@ class Models:
         Raises:
             ModelError: this folder has none.
         """
-        if "visualisation" not in self.manifest:
+        if self.manifest.visualisation is None:
             raise ModelError(f"{self.folder} has no visualisation network")
-        return ModelEntry.from_dict(self.folder, self.manifest["visualisation"])
+        return self.manifest.visualisation
+
+    @property
+    def title(self) -> str:
+        """Network family and version, as results name them."""
+        return f"{self.network} {self.manifest.version}".strip()
 
     def logits(self, area: Area, crops: UInt8, batch: int = 64, bias: bool = True) -> Float32:
         """Logits of crops of one area, flip and logit bias included.
