@@ -396,8 +396,8 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(
             os.killpg(process.pid, signal.SIGINT)
             time.sleep(0.05)
         _, complaints = process.communicate(timeout=20)
-        assert time.monotonic() - begun < 2.5
-    assert process.returncode in (130, -signal.SIGINT)  # a shell shows 130 either way: a second Ctrl-C may end it
+        assert time.monotonic() - begun < 2.5  # a second, on a machine that does other things besides
+    assert process.returncode == 130
     assert "Traceback" not in complaints
     assert "kept" in complaints
     kept = sum(len(json.loads(path.read_text())["photos"]) for path in journal.glob("[0-9]*.json"))
@@ -406,3 +406,19 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(
     assert again.returncode == 0, again.stderr
     assert "25 photos" in again.stdout
     assert len(pd.read_csv(out)["input"].unique()) == 25
+
+
+def test_ctrl_c_while_the_processes_come_up_prints_one_line(face: UInt8, tiny_models: Path, tmp_path: Path) -> None:
+    save(tmp_path / "one" / "a.png", face)
+    command = [sys.executable, "-m", "mien", "analyze", str(tmp_path / "one"), "--out", str(tmp_path / "out.csv"),
+               "--models", str(tiny_models), "--workers", "2"]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        while process.poll() is None and not (tmp_path / "out.csv.journal" / "settings.json").exists():
+            time.sleep(0.005)
+        for _ in range(2):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.05)
+        _, complaints = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert complaints.splitlines()[-1] == "mien: interrupted; finished work is kept"
+    assert "Traceback" not in complaints

@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -209,6 +209,8 @@ def _boxes(texts: list[str] | None) -> tuple[tuple[float, ...], ...] | None:
 
 
 def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: Desk) -> None:
+    tables = cache(partial(trust_tables, analyzer))
+
     @app.post("/api/analyze", responses={**_PROBLEMS, 200: _ANSWER}, openapi_extra=_BODY, tags=["analysis"])
     async def analyze(
         request: Request,
@@ -256,7 +258,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
     @app.get("/api/trust", responses={**_PROBLEMS, 404: _PROBLEM}, tags=["trust"])
     async def trust() -> dict[str, Any]:
         """The <emotion, area> authenticity tables: how often each answer was right, of each area and fused."""
-        return trust_tables(analyzer)
+        return tables()
 
     @app.get("/api/about", tags=["server"])
     async def about() -> dict[str, Any]:
