@@ -46,7 +46,11 @@ class Network:
 
 NETWORKS = (
     Network(
-        "face_detection_short_range.tflite", "blazeface_short.onnx", 1 / 127.5, -1.0, ("boxes", "scores"),
+        "face_detection_short_range.tflite",
+        "blazeface_short.onnx",
+        1 / 127.5,
+        -1.0,
+        ("boxes", "scores"),
         ((157, "cells"),),
     ),
     Network("face_detection_back.tflite", "blazeface_back.onnx", 1 / 127.5, -1.0, ("boxes", "scores")),
