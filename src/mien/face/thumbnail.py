@@ -72,7 +72,7 @@ def head() -> Head:
 def features_of(
     candidate: Candidate, first: mesh.Meshes, second: mesh.Meshes, i: int, shape: tuple[int, ...]
 ) -> Float32:
-    """What is known of a proposal, float32 [300]: 288 values of the mesh network, how the mesh lies, the share filled."""
+    """What is known of a proposal, float32 [300]: values of the mesh network, how the mesh lies, the share filled."""
     filled = float(np.max(candidate.box[2:] - candidate.box[:2])) / max(shape[:2])
     return np.concatenate([second.features[i], lie_of(candidate, first, second, i), [filled]]).astype(np.float32)
 
