@@ -110,7 +110,7 @@ def test_prepare_of_your_own_data_set(root: Path, tmp_path: Path, capsys: pytest
 def test_show_writes_a_sheet(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "sheet.png"
     command = ["data", "show", "ferplus", str(root), "--out", str(target), "--detector", "hog", "-n", "2"]
-    assert main([*command, "--emotion", "surprise", "--spec", "hull"]) == 0
+    assert main([*command, "--emotion", "surprise", "--crops", "hull"]) == 0
     assert capsys.readouterr().out == f"{target}: 2 faces\n"
     assert load(target).shape[1] > 1000
     assert main([*command, "--emotion", "contempt"]) == 3

@@ -69,7 +69,7 @@ def _add_show(actions: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=SPLITS, help="only this split (default: any)")
     parser.add_argument("-n", type=int, default=6, help="how many faces (default 6)")
     parser.add_argument("--seed", type=int, default=0, help="which faces: another seed draws others")
-    parser.add_argument("--spec", choices=STUDY_SPECS, default="published", help="how the crops are cut")
+    parser.add_argument("--crops", choices=STUDY_SPECS, default="published", help="how the crops are cut")
     parser.add_argument("--detector", choices=DETECTORS, default="mesh")
 
 
@@ -105,7 +105,7 @@ def _show(dataset: Dataset, args: argparse.Namespace) -> int:
     from mien.data.sheet import draw_sheet, write_sheet
 
     emotion = None if args.emotion is None else Emotion(args.emotion)
-    faces = draw_sheet(dataset, STUDY_SPECS[args.spec], emotion, args.split, args.n, args.seed, args.detector)
+    faces = draw_sheet(dataset, STUDY_SPECS[args.crops], emotion, args.split, args.n, args.seed, args.detector)
     write_sheet(faces, args.out)
     print(f"{args.out}: {len(faces.rows)} faces")
     return 0
