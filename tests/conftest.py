@@ -16,6 +16,7 @@ from mien.face import images
 from mien.face.spec import ALIGNED_SPEC, CropSpec
 from mien.trust.authenticity import Calibration, SourceCalibration, fingerprint
 from mien.trust.fitted import write_fitted
+from mien.trust.folder import FITTED_FILES, Manifest
 from mien.trust.fusion import Fusion
 from mien.trust.models import Models
 from mien.trust.reference import ReferenceAnswers, write_reference
@@ -92,6 +93,7 @@ def write_tiny_trust(folder: Path) -> None:
     write_fitted(folder / "calibration.json", "anyarea", calibrations)
     write_fitted(folder / "fusion.json", "anyarea", fusions)
     write_reference(folder, {network: tiny_reference(c["sources"]) for network, c in calibrations.items()})
+    Manifest.read(folder).with_fitted(FITTED_FILES).write()
 
 
 def tiny_reference(sources: Iterable[str]) -> dict[str, ReferenceAnswers]:

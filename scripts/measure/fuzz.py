@@ -1,7 +1,9 @@
 """Strangers' bytes by the thousand: pictures, videos, data sets and HTTP requests, mutated -> docs/results/fuzz.json.
 
-    python scripts/measure/fuzz.py                          the whole campaign (hours)
+    python scripts/measure/fuzz.py                          the whole campaign (an hour or two)
     python scripts/measure/fuzz.py --pictures 5000 --videos 100 --archives 300 --requests 1000
+
+The results file is written after every part, and a run that was ended goes on where it was; ``--fresh`` begins anew.
 
 What counts as a fault: a process that dies, an exception that is no ``MienError``, an answer of the server that is 5xx
 and not an honest 503 or 504, anything over 5 s or over 1 GB. Every input follows from ``--seed`` and its number, so a
@@ -15,6 +17,7 @@ import contextlib
 import io
 import json
 import platform
+import re
 import resource
 import socket
 import subprocess
@@ -25,7 +28,8 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +45,10 @@ from mien.jobs.workers import Crew, WorkLimits  # noqa: E402
 SECONDS, MEMORY = 5.0, 1_000_000_000
 """An input over one of these is a fault."""
 BATCH = {"pictures": 100, "videos": 4, "archives": 10}
+PART = {"pictures": 5000, "videos": 100, "archives": 500, "requests": 1000}
+"""Inputs after which the results are written; requests meet a new server each time."""
+CALLERS = 6
+"""Who send requests at the same time: fewer than the server's places, or most of them would meet a 503."""
 Made = tuple[str, bytes]
 """Kind and content of an input."""
 
@@ -255,25 +263,20 @@ def get_ready(kind: str) -> None:
     seeds(kind)
 
 
-def campaign(kind: str, count: int, seed: int, workers: int) -> dict[str, Any]:
-    """All inputs of a kind, over processes that may die."""
-    from functools import partial
-
+def part(kind: str, first: int, count: int, seed: int, workers: int) -> dict[str, Any]:
+    """The inputs of a kind from a number on, over processes that may die."""
     size = BATCH[kind]
-    tasks = [(kind, seed, first, min(size, count - first)) for first in range(0, count, size)]
+    tasks = [(kind, seed, at, min(size, first + count - at)) for at in range(first, first + count, size)]
     total: dict[str, Any] = {"inputs": count, "outcomes": Counter(), "faults": [], "slowest_s": 0.0, "peak_mb": 0.0}
-    progress = Progress(kind, count, "inputs")
-    begun = time.monotonic()
     limits = WorkLimits(SECONDS * size, MEMORY)
     lost: list[Task] = []
     with Crew(workers, partial(get_ready, kind), limits) as crew:
         for outcome in crew.outcomes(try_all, tasks, ordered=False):
-            progress.add(outcome.task[3])
             if outcome.result is None:
                 lost.append(outcome.task)
             else:
                 _add(total, outcome.result)
-    singles = [(kind, seed, number, 1) for _, _, first, n in lost for number in range(first, first + n)]
+    singles = [(kind, seed, number, 1) for _, _, begin, n in lost for number in range(begin, begin + n)]
     with Crew(1, partial(get_ready, kind), WorkLimits(SECONDS, MEMORY)) as crew:
         for outcome in crew.outcomes(try_all, singles):
             if outcome.result is None:
@@ -281,77 +284,73 @@ def campaign(kind: str, count: int, seed: int, workers: int) -> dict[str, Any]:
                 total["faults"].append([outcome.task[2], str(outcome.error)])
             else:
                 _add(total, outcome.result)
-    progress.close()
-    total["seconds"] = round(time.monotonic() - begun, 1)
-    total["slowest_s"] = round(total["slowest_s"], 3)
-    total["peak_mb"] = round(total["peak_mb"])
-    total["outcomes"] = dict(sorted(total["outcomes"].items()))
     return total
 
 
 def _add(total: dict[str, Any], result: dict[str, Any]) -> None:
     total["outcomes"] += result["outcomes"]
     total["faults"] += result["faults"]
-    total["slowest_s"] = max(total["slowest_s"], result["slowest"][0])
-    total["peak_mb"] = max(total["peak_mb"], result["megabytes"])
+    total["slowest_s"] = max(total["slowest_s"], round(result["slowest"][0], 3))
+    total["peak_mb"] = max(total["peak_mb"], round(result["megabytes"]))
 
 
-def requests(count: int, seed: int) -> dict[str, Any]:
-    """Mutated HTTP requests to a server of its own; between them, whole ones that must be answered as before."""
+def requests(kind: str, first: int, count: int, seed: int, workers: int) -> dict[str, Any]:
+    """Mutated HTTP requests to a server of its own, from several callers at once; between them whole ones, alone."""
     import psutil
 
     command = [sys.executable, "-m", "mien", "serve", "--port", "0", "--header-seconds", "2", "--upload-seconds", "2"]
+    statuses, faults, slowest = Counter[str](), list[list[Any]](), 0.0
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             port = int(process.stdout.readline().strip().rstrip("/").rpartition(":")[2])
-            wanted = _whole(port)
-            for _ in range(3):
-                _whole(port)
+            wanted = next(reversed([_whole(port) for _ in range(4)]))
             server = psutil.Process(process.pid)
             before = server.memory_info().rss / 1e6, server.num_fds()
-            statuses, faults, slowest, begun = Counter[str](), list[list[Any]](), 0.0, time.monotonic()
-            progress = Progress("requests", count, "requests")
-            for number in range(count):
-                generator = np.random.default_rng([seed, number, 8])
-                start = time.perf_counter()
-                status = _ask(port, _request(generator), hang_up=generator.random() < 0.1)
-                slowest = max(slowest, time.perf_counter() - start)
-                statuses[status] += 1
-                if status.startswith("5") and status not in ("503", "504"):
-                    faults.append([number, f"answered {status}"])
-                if number % 250 == 249 and _whole(port) != wanted:
-                    faults.append([number, "a whole request is answered differently"])
-                progress.add()
-            progress.close()
+            with ThreadPoolExecutor(CALLERS) as callers:
+                for begin in range(first, first + count, 250):
+                    numbers = range(begin, min(begin + 250, first + count))
+                    answers = callers.map(partial(_ask, port, seed), numbers)
+                    for number, (status, seconds) in zip(numbers, answers, strict=True):
+                        statuses[status] += 1
+                        slowest = max(slowest, seconds)
+                        if status.startswith("5") and status not in ("503", "504"):
+                            faults.append([number, f"answered {status}"])
+                        if seconds > SECONDS:
+                            faults.append([number, f"{status} took {seconds:.1f} s"])
+                    if _whole(port) != wanted:
+                        faults.append([begin, "a whole request is answered differently after these"])
             time.sleep(3)
             after = server.memory_info().rss / 1e6, server.num_fds()
-            seconds = round(time.monotonic() - begun, 1)
         finally:
             process.terminate()
             _, complaints = process.communicate(timeout=30)
     if "Traceback" in complaints:
-        faults.append([-1, f"traceback: {complaints[-300:]}"])
+        faults.append([first, f"traceback: {complaints[-300:]}"])
     return {
-        "inputs": count, "outcomes": dict(sorted(statuses.items())), "faults": faults, "slowest_s": round(slowest, 3),
-        "server_mb_before_after": [round(before[0]), round(after[0])],
-        "server_descriptors_before_after": [before[1], after[1]], "seconds": seconds,
+        "inputs": count, "outcomes": statuses, "faults": faults, "slowest_s": round(slowest, 3),
+        "peak_mb": round(max(before[0], after[0])), "server_mb_before_after": [[round(before[0]), round(after[0])]],
+        "server_descriptors_before_after": [[before[1], after[1]]],
     }  # fmt: skip
 
 
-def _whole(port: int) -> bytes:
+def _whole(port: int) -> str:
+    """What the sample is answered, but for the time of the answer."""
     from mien.assets import SAMPLE
 
     url = f"http://127.0.0.1:{port}/api/analyze"
     request = urllib.request.Request(url, SAMPLE.read_bytes(), {"Content-Type": "image/jpeg"})
-    for _ in range(30):
+    said = "no answer"
+    for _ in range(60):
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
-                return bytes(response.read())
+                answer = json.load(response)
+            answer["provenance"].pop("date", None)
+            return json.dumps(answer)
         except urllib.error.HTTPError as error:  # honest: analyses whose callers hung up still run, or it just began
             if error.code not in (503, 504):
                 raise
-            said = error.read()
+            said = error.read().decode()
             time.sleep(float(error.headers.get("Retry-After", 1)))
     return said
 
@@ -391,21 +390,56 @@ def _request(generator: np.random.Generator) -> bytes:
     return whole
 
 
-def _ask(port: int, request: bytes, hang_up: bool) -> str:
-    """The status of the answer, or how the connection ended; some callers hang up without waiting for it."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=8) as connection:
-            connection.sendall(request)
-            if hang_up:
-                return "hung up"
-            answer = connection.recv(64)
-            while answer and connection.recv(65536):
-                pass
-    except TimeoutError:
-        return "no answer"
-    except OSError:
-        return "closed"
-    return answer[9:12].decode("ascii", "replace") if answer.startswith(b"HTTP/1.1 ") else "closed"
+def _ask(port: int, seed: int, number: int) -> tuple[str, float]:
+    """The status of a request's answer, or how the connection ended, and the seconds until then."""
+    generator = np.random.default_rng([seed, number, 8])
+    request, hang_up, begun = _request(generator), generator.random() < 0.1, time.perf_counter()
+    answer = b""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=8) as connection:
+        connection.sendall(request)
+        if hang_up:  # without waiting for the answer
+            return "hung up", time.perf_counter() - begun
+        while not _complete(answer) and (more := connection.recv(65536)):
+            answer += more
+    status = answer[9:12].decode("ascii", "replace") if answer.startswith(b"HTTP/1.1 ") else "closed"
+    return status, time.perf_counter() - begun
+
+
+def _complete(answer: bytes) -> bool:
+    """Whether head and body are there; a connection may be kept open for seconds after them."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    return length is not None and len(body) >= int(length[1])
+
+
+def go_on(kind: str, count: int, known: dict[str, Any], seed: int, workers: int) -> Iterator[dict[str, Any]]:
+    """The results of a kind after each part, from those that are known to the wanted number of inputs."""
+    done = dict(known) if known.get("seed") == seed else {}
+    progress = Progress(kind, count, "inputs")
+    progress.add(min(count, done.get("inputs", 0)))
+    while done.get("inputs", 0) < count:
+        first, begun = done.get("inputs", 0), time.monotonic()
+        run = requests if kind == "requests" else part
+        more = run(kind, first, min(PART[kind], count - first), seed, workers)
+        outcomes = Counter(done.get("outcomes", {})) + more["outcomes"]
+        done = {
+            "seed": seed,
+            **{name: done.get(name, type(value)()) + value for name, value in more.items() if name != "outcomes"},
+            **{name: max(done.get(name, 0), more[name]) for name in ("slowest_s", "peak_mb")},
+            "outcomes": dict(sorted(outcomes.items())),
+            "seconds": round(done.get("seconds", 0) + time.monotonic() - begun, 1),
+        }
+        progress.add(more["inputs"])
+        yield done
+    progress.close()
+
+
+def commit() -> str:
+    """Of the code that is tried; empty outside of a checkout."""
+    git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    return ""
 
 
 def main() -> int:
@@ -415,6 +449,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"({count:,})")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--fresh", action="store_true", help="forget what the results file holds")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "fuzz.json")
     parser.add_argument("--only", metavar="KIND:NUMBER", help="make one input again and show what it does")
     args = parser.parse_args()
@@ -424,14 +459,14 @@ def main() -> int:
         Path(f"fuzz-{kind}-{number}{name if name.startswith('.') else '.bin'}").write_bytes(data)
         print(TRIES[kind](name, data))
         return 0
-    known = {"limits": {"seconds": SECONDS, "bytes": MEMORY}, "python": platform.python_version()}
-    results: dict[str, Any] = (json.loads(args.out.read_text()) if args.out.is_file() else {}) | known
-    run = {"command": " ".join(["python scripts/measure/fuzz.py", *sys.argv[1:]]), "seed": args.seed}
+    old = json.loads(args.out.read_text()) if args.out.is_file() and not args.fresh else {}
+    results: dict[str, Any] = old | {
+        "command": " ".join(["python scripts/measure/fuzz.py", *(a for a in sys.argv[1:] if a != "--fresh")]),
+        "limits": {"seconds": SECONDS, "bytes": MEMORY}, "python": platform.python_version(), "commit": commit(),
+    }  # fmt: skip
     for kind in (*TRIES, "requests"):
-        count = getattr(args, kind)
-        if count:
-            done = campaign(kind, count, args.seed, args.workers) if kind in TRIES else requests(count, args.seed)
-            results[kind] = run | done
+        for done in go_on(kind, getattr(args, kind), results.get(kind, {}), args.seed, args.workers):
+            results[kind] = done
             args.out.write_text(json.dumps(results, indent=1) + "\n")
     faults = {kind: r["faults"] for kind, r in results.items() if isinstance(r, dict) and r.get("faults")}
     for kind, found in faults.items():

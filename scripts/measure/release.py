@@ -18,7 +18,7 @@ from mien.data.cache import FaceCache
 from mien.measure import metrics
 from mien.measure.cards import latency
 from mien.measure.predictions import labels_of, logits_of, predict
-from mien.train.export import ReleaseConfig, release
+from mien.train.export import ExportConfig, release
 from mien.train.runs import load
 from mien.trust.authenticity import softmax
 from mien.trust.folder import write_manifest
@@ -31,7 +31,7 @@ def measure(cache: FaceCache, run: str, folder: Path) -> list[dict[str, object]]
     trained = load(run)
     for precision in ("fp32", "int8"):
         out = folder / precision
-        manifest = release(cache, [trained], out, ReleaseConfig(precision), lambda _: None)
+        manifest = release(cache, [trained], out, ExportConfig(precision), lambda _: None)
         for flip in (False, True):
             for entry in manifest["networks"][trained.config.network].values():
                 entry["flip"] = flip

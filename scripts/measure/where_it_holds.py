@@ -174,7 +174,7 @@ def page(result: Mapping[str, Any]) -> str:
         "```sh", "mien trust check --data FOLDER      # a folder an emotion, or a csv: image,emotion", "```", "",
         "prints said, true, the difference with its interval, and what to do: use `p_correct` as it is, give the mix",
         "of emotions (`--prior`; `mien calibrate --unlabelled FOLDER` estimates it without labels), or calibrate on",
-        "your own labelled faces (`mien calibrate --data CACHE`).",
+        "your own labelled faces (`mien calibrate --cache CACHE`).",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 

@@ -11,6 +11,7 @@
     +-- NoFaceError                4   the picture was read, and no face was found in it
     +-- MissingExtraError          5   an optional dependency is not installed
     +-- ModelError                 6   a model file is missing, damaged or does not fit
+    |   +-- NotCalibratedError     6   nothing was ever fitted for these networks
     +-- WorkerError              1   worker processes cannot be started, or one died
     +-- InterruptedWork          130   stopped by the user; work done so far is kept
 
@@ -84,6 +85,10 @@ class ModelError(MienError):
     """A model file is missing, damaged, or does not fit what it is used for."""
 
     exit_code = 6
+
+
+class NotCalibratedError(ModelError):
+    """Nothing was ever fitted for these networks, so nothing is known of how far to trust them."""
 
 
 class WorkerError(MienError):

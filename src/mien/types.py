@@ -9,11 +9,12 @@ see ``docs/coordinates.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -124,6 +125,59 @@ _AREA_WORDS: dict[Area, str] = {
     Area.MOUTH_EYES: "mouth and eyes",
     Area.WHOLE_FACE: "whole face",
 }
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class LazyMapping(Mapping[Key, Value]):
+    """A mapping whose keys are known, and whose values are worked out together when the first of them is read.
+
+    Safe to share between threads; pickled and copied as a plain dict.
+
+    Args:
+        keys: in order.
+        make: gives the values that ``known`` lacks; called once at most, and again only where it raised an error.
+        known: values that are there already.
+    """
+
+    def __init__(
+        self,
+        keys: Iterable[Key],
+        make: Callable[[], Mapping[Key, Value]],
+        known: Mapping[Key, Value] | None = None,
+    ) -> None:
+        self._keys = tuple(keys)
+        self._make: Callable[[], Mapping[Key, Value]] | None = make
+        self._values: dict[Key, Value] = dict(known or {})
+        self._lock = threading.Lock()
+
+    def __getitem__(self, key: Key) -> Value:
+        if key in self._values:
+            return self._values[key]
+        if key not in self._keys:
+            raise KeyError(key)
+        with self._lock:
+            if self._make is not None:
+                self._values = {**self._make(), **self._values}
+                self._make = None  # what it holds on to is no longer needed
+        return self._values[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
 
 
 def _check(name: str, array: npt.NDArray[Any], shape: tuple[int | None, ...], dtype: type) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from mien import cli
 from mien.analyze.drawings import Drawings, distinct_names
-from mien.analyze.folder import BatchSettings, analyze_folder
-from mien.errors import UsageError
+from mien.analyze.folder import FolderSettings, analyze_folder
+from mien.analyze.options import AnalyzerOptions
+from mien.errors import InputError, UsageError
 from mien.types import UInt8
 
 
@@ -29,8 +30,8 @@ def save(path: Path, pixels: UInt8) -> Path:
     return path
 
 
-def settings(models: Path, **more: object) -> BatchSettings:
-    return BatchSettings(models=models, detector="hog", **more)  # type: ignore[arg-type]
+def settings(models: Path, **more: object) -> FolderSettings:
+    return FolderSettings(AnalyzerOptions(detector="hog"), models, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("option", ["save_image", "heatmap"])
@@ -80,7 +81,7 @@ def test_photos_of_one_name_have_a_drawing_each(face: UInt8, tiny_models: Path, 
     drawn, maps = tmp_path / "drawn", tmp_path / "maps"
     summary = analyze_folder(
         [str(tmp_path / "A"), str(tmp_path / "B")], tmp_path / "r.csv",
-        settings(tiny_models, save_image=drawn, heatmap=maps), recursive=True, workers=0, quiet=True,
+        settings(tiny_models, save_image=drawn, save_heatmap=maps), recursive=True, workers=0, quiet=True,
     )  # fmt: skip
     assert summary.failed == 0
     assert summary.photos == 4
@@ -106,6 +107,22 @@ def test_an_earlier_runs_drawings_are_no_photos(face: UInt8, tiny_models: Path, 
             [str(tmp_path / "c")], tmp_path / "r.csv", plan, recursive=True, workers=0, overwrite=True, quiet=True
         )
         assert summary.photos == 1
+
+
+def test_a_folder_of_photos_is_refused_for_drawings_even_where_none_is_drawn_over(
+    face: UInt8, tiny_models: Path, tmp_path: Path
+) -> None:
+    for name in ("c/a.jpg", "c/a.png", "d/sub/b.jpg"):
+        save(tmp_path / name, face)
+    for given, target in (("c", "c"), ("d", "d/sub"), ("d/sub", "d/sub")):
+        plan = settings(tiny_models, save_image=tmp_path / target)
+        if (given, target) == ("d", "d/sub"):  # left out instead: an output folder inside an input
+            with pytest.raises(InputError, match="no photo"):
+                analyze_folder([str(tmp_path / given)], tmp_path / "r.csv", plan, recursive=True, workers=0, quiet=True)
+            continue
+        with pytest.raises(UsageError, match="holds pictures to analyse"):
+            analyze_folder([str(tmp_path / given)], tmp_path / "r.csv", plan, recursive=True, workers=0, quiet=True)
+    assert sum(path.is_file() for path in tmp_path.rglob("*")) == 3
 
 
 def test_a_drawing_that_cannot_be_written_costs_no_answer(face: UInt8, tiny_models: Path, tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ import pytest
 from mien import cli
 from mien.analyze import folder as batch
 from mien.analyze.analyzer import Analyzer
-from mien.analyze.folder import BatchSettings, Finished, PhotoTask, analyze_folder
+from mien.analyze.folder import Finished, FolderSettings, PhotoTask, analyze_folder
 from mien.analyze.listing import list_photos
+from mien.analyze.options import AnalyzerOptions
 from mien.analyze.table import COLUMNS
 from mien.assets import SAMPLE
 from mien.errors import InputError, MissingExtraError, UsageError
@@ -56,12 +57,12 @@ def album(tmp_path: Path, face: UInt8) -> Path:
 
 
 @pytest.fixture
-def settings(tiny_models: Path) -> BatchSettings:
-    return BatchSettings(models=tiny_models, detector="hog")
+def settings(tiny_models: Path) -> FolderSettings:
+    return FolderSettings(AnalyzerOptions(detector="hog"), tiny_models)
 
 
 def test_every_photo_has_its_row_and_every_failure_its_line(
-    album: Path, settings: BatchSettings, tmp_path: Path
+    album: Path, settings: FolderSettings, tmp_path: Path
 ) -> None:
     out = tmp_path / "results.csv"
     summary = analyze_folder([str(album)], out, settings, recursive=True, workers=0, quiet=True)
@@ -77,7 +78,7 @@ def test_every_photo_has_its_row_and_every_failure_its_line(
     assert not (tmp_path / "results.csv.journal").exists()
 
 
-def test_rows_are_the_single_photos_answers(album: Path, settings: BatchSettings, tmp_path: Path) -> None:
+def test_rows_are_the_single_photos_answers(album: Path, settings: FolderSettings, tmp_path: Path) -> None:
     out = tmp_path / "results.csv"
     analyze_folder([str(album)], out, settings, workers=0, quiet=True)
     row = pd.read_csv(out).iloc[0]
@@ -86,7 +87,7 @@ def test_rows_are_the_single_photos_answers(album: Path, settings: BatchSettings
         assert row[name] == alone[name]  # to the last bit
 
 
-def test_parquet_holds_the_same_table(album: Path, settings: BatchSettings, tmp_path: Path) -> None:
+def test_parquet_holds_the_same_table(album: Path, settings: FolderSettings, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     for name in ("r.csv", "r.parquet"):
         analyze_folder([str(album)], tmp_path / name, settings, recursive=True, workers=0, quiet=True)
@@ -98,7 +99,7 @@ def test_parquet_holds_the_same_table(album: Path, settings: BatchSettings, tmp_
     assert str(parquet["face_id"].dtype) == "Int64"
 
 
-def test_py_feat_style_code_reads_it(album: Path, settings: BatchSettings, tmp_path: Path) -> None:
+def test_py_feat_style_code_reads_it(album: Path, settings: FolderSettings, tmp_path: Path) -> None:
     """Columns by py-feat's names, in lower case: what people's analysis scripts pick out."""
     out = tmp_path / "results.csv"
     analyze_folder([str(album)], out, settings, workers=0, quiet=True)
@@ -117,7 +118,7 @@ def test_py_feat_style_code_reads_it(album: Path, settings: BatchSettings, tmp_p
 
 
 def test_a_run_that_was_interrupted_goes_on(
-    face: UInt8, settings: BatchSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    face: UInt8, settings: FolderSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, out, whole = tmp_path / "many", tmp_path / "out.csv", tmp_path / "whole.csv"
     for i in range(10):
@@ -146,7 +147,7 @@ def test_a_run_that_was_interrupted_goes_on(
 
 
 def test_what_changed_meanwhile_is_done_anew(
-    face: UInt8, settings: BatchSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    face: UInt8, settings: FolderSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, out = tmp_path / "many", tmp_path / "out.csv"
     for i in range(6):
@@ -170,8 +171,9 @@ def test_sigkill_loses_no_finished_piece(face: UInt8, tiny_models: Path, tmp_pat
         save(folder / f"{i:02d}.png", face)
     program = (
         "import sys; from pathlib import Path; from mien.analyze import folder as batch\n"
+        "from mien.analyze.options import AnalyzerOptions\n"
         "batch.PIECE_SECONDS = 0.0\n"
-        "settings = batch.BatchSettings(models=Path(sys.argv[3]), detector='hog')\n"
+        "settings = batch.FolderSettings(AnalyzerOptions(detector='hog'), Path(sys.argv[3]))\n"
         "batch.analyze_folder([sys.argv[1]], Path(sys.argv[2]), settings, workers=1, quiet=True)\n"
     )
     journal = tmp_path / "out.csv.journal"
@@ -183,7 +185,7 @@ def test_sigkill_loses_no_finished_piece(face: UInt8, tiny_models: Path, tmp_pat
     assert not out.exists()
     finished = len(list(journal.glob("[0-9]*.json")))
     assert finished >= 3
-    settings = BatchSettings(models=tiny_models, detector="hog")
+    settings = FolderSettings(AnalyzerOptions(detector="hog"), tiny_models)
     resumed: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         real = batch.analyze_photo
@@ -208,13 +210,13 @@ def crash(task: PhotoTask) -> Finished:
 
 
 def test_a_photo_that_kills_its_process_is_one_failure(
-    settings: BatchSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: FolderSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, out = tmp_path / "many", tmp_path / "out.csv"
     for name in ("a.png", "b.png", "deadly.png", "e.png", "large.png", "m.png", "slow.png", "z.png"):
         save(folder / name, np.zeros((8, 8, 3), np.uint8))
     monkeypatch.setattr(batch, "analyze_photo", crash)
-    limited = replace(settings, limits=Limits(seconds=9, memory=600_000_000))
+    limited = replace(settings, options=replace(settings.options, limits=Limits(seconds=9, memory=600_000_000)))
     summary = analyze_folder([str(folder)], out, limited, workers=2, quiet=True)
     assert [Path(name).stem for name in pd.read_csv(out)["input"]] == ["a", "b", "e", "m", "z"]
     failures = pd.read_csv(failures_path(out))
@@ -225,7 +227,7 @@ def test_a_photo_that_kills_its_process_is_one_failure(
 
 
 def test_a_fault_in_mien_is_one_failure(
-    album: Path, settings: BatchSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    album: Path, settings: FolderSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Analyzer.analyze
 
@@ -240,7 +242,7 @@ def test_a_fault_in_mien_is_one_failure(
     assert "a fault" in failures_path(out).read_text()
 
 
-def test_processes_give_what_one_process_gives(album: Path, settings: BatchSettings, tmp_path: Path) -> None:
+def test_processes_give_what_one_process_gives(album: Path, settings: FolderSettings, tmp_path: Path) -> None:
     for workers in (0, 1, 2):
         out = tmp_path / f"{workers}.csv"
         analyze_folder([str(album)], out, settings, recursive=True, workers=workers, quiet=True)
@@ -248,8 +250,8 @@ def test_processes_give_what_one_process_gives(album: Path, settings: BatchSetti
 
 
 def test_drawn_pictures_mirror_the_folder(album: Path, tiny_models: Path, tmp_path: Path) -> None:
-    settings = BatchSettings(
-        models=tiny_models, detector="hog", save_image=tmp_path / "drawn", heatmap=tmp_path / "maps"
+    settings = FolderSettings(
+        AnalyzerOptions(detector="hog"), tiny_models, save_image=tmp_path / "drawn", save_heatmap=tmp_path / "maps"
     )
     analyze_folder([str(album)], tmp_path / "out.csv", settings, recursive=True, workers=0, quiet=True)
     for folder in ("drawn", "maps"):
@@ -275,7 +277,7 @@ def test_a_folder_without_photos_is_said(tmp_path: Path) -> None:
         list_photos([str(tmp_path)], recursive=False)
 
 
-def test_results_are_not_overwritten_unasked(album: Path, settings: BatchSettings, tmp_path: Path) -> None:
+def test_results_are_not_overwritten_unasked(album: Path, settings: FolderSettings, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     out.write_text("precious")
     with pytest.raises(UsageError, match="--overwrite"):
@@ -394,8 +396,8 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(
             os.killpg(process.pid, signal.SIGINT)
             time.sleep(0.05)
         _, complaints = process.communicate(timeout=20)
-        assert time.monotonic() - begun < 2.5
-    assert process.returncode in (130, -signal.SIGINT)  # a shell shows 130 either way: a second Ctrl-C may end it
+        assert time.monotonic() - begun < 2.5  # a second, on a machine that does other things besides
+    assert process.returncode == 130
     assert "Traceback" not in complaints
     assert "kept" in complaints
     kept = sum(len(json.loads(path.read_text())["photos"]) for path in journal.glob("[0-9]*.json"))
@@ -404,3 +406,19 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(
     assert again.returncode == 0, again.stderr
     assert "25 photos" in again.stdout
     assert len(pd.read_csv(out)["input"].unique()) == 25
+
+
+def test_ctrl_c_while_the_processes_come_up_prints_one_line(face: UInt8, tiny_models: Path, tmp_path: Path) -> None:
+    save(tmp_path / "one" / "a.png", face)
+    command = [sys.executable, "-m", "mien", "analyze", str(tmp_path / "one"), "--out", str(tmp_path / "out.csv"),
+               "--models", str(tiny_models), "--workers", "2"]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        while process.poll() is None and not (tmp_path / "out.csv.journal" / "settings.json").exists():
+            time.sleep(0.005)
+        for _ in range(2):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.05)
+        _, complaints = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert complaints.splitlines()[-1] == "mien: interrupted; finished work is kept"
+    assert "Traceback" not in complaints

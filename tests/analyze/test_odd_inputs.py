@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from mien import Analyzer
+from mien.analyze.options import AnalyzerOptions, OptionValues
 from mien.errors import InputError, ModelError, UsageError
 from mien.face.images import Limits
 from mien.jobs.limits import TooSlow, time_limit
-from mien.types import Face, UInt8
+from mien.trust.folder import FITTED_FILES
+from mien.types import Face, Part, UInt8
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e9])
@@ -51,15 +55,40 @@ def test_an_analyzer_travels(photo: UInt8, tiny_models: Path) -> None:
         detector="hog",
         area=("eyes", "nose"),
         coverage=0.8,
-        min_authenticity=0.3,
+        min_p_correct=0.3,
         limits=Limits(pixels=10**7),
     )
     before = analyzer.analyze(photo)
     other = pickle.loads(pickle.dumps(analyzer))
-    assert json.dumps(other.analyze(photo).to_dict()) == json.dumps(before.to_dict())
-    for name in ("detector", "visible", "coverage", "min_authenticity", "limits", "heatmap"):
-        assert getattr(other, name) == getattr(analyzer, name)
-    assert pickle.loads(pickle.dumps(Analyzer(tiny_models))).visible is None
+    assert json.dumps(other.analyze(photo).to_dict()["faces"]) == json.dumps(before.to_dict()["faces"])
+    assert other.options == analyzer.options != Analyzer(tiny_models).options
+    assert pickle.loads(pickle.dumps(Analyzer(tiny_models))).options.visible is None
+
+
+def test_options_have_the_same_names_and_types_as_keywords() -> None:
+    assert get_type_hints(OptionValues) == get_type_hints(AnalyzerOptions)
+    assert AnalyzerOptions(area="nose-eyes").visible == {Part.NOSE, Part.EYES}
+    assert len({AnalyzerOptions(prior="balanced"), AnalyzerOptions(prior="balanced"), AnalyzerOptions()}) == 2
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "cut": lambda content: content[: len(content) // 2],
+    "one byte": lambda content: content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
+    "empty": lambda content: b"",
+    "gone": lambda content: None,
+}
+
+
+@pytest.mark.parametrize("name", FITTED_FILES)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_trust_is_a_model_error_and_never_silent(
+    name: str, damage: str, tiny_models: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_models, tmp_path / "models"))
+    content = DAMAGES[damage]((folder / name).read_bytes())
+    (folder / name).unlink() if content is None else (folder / name).write_bytes(content)
+    with pytest.raises(ModelError, match="make it again with"):
+        Analyzer(folder, prior="balanced", coverage=0.9)
 
 
 def _sleep_and_catch() -> None:

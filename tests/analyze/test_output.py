@@ -68,7 +68,7 @@ def test_types_are_nullable(answers: Answers) -> None:
 
 
 def test_sets_abstention_and_best_emotion(tiny_models: Path) -> None:
-    (answer,) = Analyzer(tiny_models, coverage=0.9, min_authenticity=0.9999).analyze(SAMPLE)
+    (answer,) = Analyzer(tiny_models, coverage=0.9, min_p_correct=0.9999).analyze(SAMPLE)
     row = answer.to_row()
     assert row["abstained"] is True
     assert row["emotion"] is None

@@ -23,7 +23,7 @@ def test_analyzer_takes_a_mix_for_all_and_for_one_picture(tiny_models: Path) -> 
         plain.analyze(SAMPLE), given.analyze(SAMPLE), plain.analyze(SAMPLE, prior={"fear": 9, "anger": 1})
     )  # fmt: skip
     assert before.prior is None
-    assert after.prior == given.prior
+    assert after.prior == given.options.mix
     assert {after.emotion.value, once.emotion.value} <= {"fear", "anger"}
     assert np.allclose(after.fused.probabilities, once.fused.probabilities)
     assert after.fused.probabilities.max() == pytest.approx(after.fused.authenticity.value, abs=1e-6)
@@ -38,7 +38,7 @@ def test_reconsidering_keeps_the_mix(tiny_models: Path) -> None:
 
 def test_an_analyzer_with_a_mix_travels(tiny_models: Path) -> None:
     analyzer = Analyzer(tiny_models, prior="balanced")
-    assert pickle.loads(pickle.dumps(analyzer)).prior == Prior.parse("balanced")
+    assert pickle.loads(pickle.dumps(analyzer)).options.mix == Prior.parse("balanced")
 
 
 def test_without_calibration_no_mix(untrusted_models: Path) -> None:

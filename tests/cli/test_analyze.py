@@ -168,7 +168,7 @@ def test_quiet_prints_nothing_but_errors(mien, files: Path) -> None:  # type: ig
 
 
 def test_prediction_sets_and_abstention(mien, files: Path) -> None:  # type: ignore[no-untyped-def]
-    _, out, _ = mien("analyze", files / "good.jpg", "--coverage", "0.9", "--min-authenticity", "0.9999")
+    _, out, _ = mien("analyze", files / "good.jpg", "--coverage", "0.9", "--min-p-correct", "0.9999")
     assert "Possible: " in out
     assert "no answer" in out
 
@@ -179,7 +179,7 @@ def test_prediction_sets_and_abstention(mien, files: Path) -> None:  # type: ign
         ([], "at least one photo"),
         (["--sample", "--area", "chin"], "no area is called 'chin'"),
         (["--sample", "--coverage", "3"], "coverage"),
-        (["--sample", "--min-authenticity", "3"], "min_authenticity"),
+        (["--sample", "--min-p-correct", "3"], "min_p_correct"),
         (["--sample", "--out", "x.xlsx"], "ends with .json, .csv or .parquet"),
         (["--sample", "--save-image", "a.png", "--heatmap", "a.png"], "same place"),
     ],

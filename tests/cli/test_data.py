@@ -63,7 +63,7 @@ def test_check_of_many_problems_says_how_many_more(tmp_path: Path, capsys: pytes
 def test_prepare_prints_and_writes_what_it_did(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "new" / "report.json"
     command = ["data", "prepare", "ferplus", str(root), "--out", str(tmp_path / "cache"), "--detector", "hog"]
-    command += ["--workers", "1", "--specs", "published,cut", "--report", str(report)]
+    command += ["--workers", "1", "--report", str(report)]
     assert main(command) == 0
     captured = capsys.readouterr()
     assert "20 faces in " in captured.out
@@ -79,11 +79,10 @@ def test_prepare_prints_and_writes_what_it_did(root: Path, tmp_path: Path, capsy
 
 def test_prepare_refuses_in_one_sentence(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = ["--out", str(tmp_path / "cache"), "--detector", "hog", "--workers", "1"]
-    assert main(["data", "prepare", "ferplus", str(root), *out, "--specs", "published,boxes"]) == 2
     assert main(["data", "prepare", "ferplus", str(tmp_path), *out]) == 3
     assert main(["data", "prepare", "ferplus", str(root), *out, "--workers", "-2"]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 2
     assert all(line.startswith("mien: ") for line in lines)
     assert not (tmp_path / "cache").exists()
 
@@ -104,14 +103,14 @@ def test_prepare_of_your_own_data_set(root: Path, tmp_path: Path, capsys: pytest
         "--out",
         str(tmp_path / "cache"),
     ]
-    assert main([*command, "--detector", "hog", "--workers", "1", "--specs", "none"]) == 0
+    assert main([*command, "--detector", "hog", "--workers", "1"]) == 0
     assert "splits: train 8, validation 0, test 2" in capsys.readouterr().out
 
 
 def test_show_writes_a_sheet(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "sheet.png"
     command = ["data", "show", "ferplus", str(root), "--out", str(target), "--detector", "hog", "-n", "2"]
-    assert main([*command, "--emotion", "surprise", "--spec", "hull"]) == 0
+    assert main([*command, "--emotion", "surprise", "--crops", "hull"]) == 0
     assert capsys.readouterr().out == f"{target}: 2 faces\n"
     assert load(target).shape[1] > 1000
     assert main([*command, "--emotion", "contempt"]) == 3

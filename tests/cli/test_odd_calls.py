@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from mien import cli
-from mien.analyze.folder import BatchSettings, analyze_folder
+from mien.analyze.folder import FolderSettings, analyze_folder
+from mien.analyze.options import AnalyzerOptions
 from mien.errors import InputError, MienError
 from mien.jobs.journal import Journal
 from mien.types import UInt8
@@ -181,7 +182,7 @@ def test_a_damaged_journal_is_said_or_mended(damage: str, content: str, tmp_path
 
 def test_a_damaged_piece_of_a_folder_is_done_again(photo_file: Path, tiny_models: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.csv"
-    settings = BatchSettings(models=tiny_models, detector="hog")
+    settings = FolderSettings(AnalyzerOptions(detector="hog"), tiny_models)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Journal, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):

@@ -9,11 +9,11 @@ import pytest
 from builders.data import ferplus_folders, plain_ferplus_rows, votes
 from builders.faces import make_cache
 from mien.data import Dataset, read
-from mien.data.cache import VOTE_COLUMNS, FaceCache
+from mien.data.cache import VOTE_COLUMNS, FaceCache, crops_of
 from mien.data.prepare import PrepareConfig, prepare
 from mien.errors import DatasetError
-from mien.face.crops import Canvas, cut
-from mien.face.spec import STUDY_SPECS, CropSpec
+from mien.face.crops import cut
+from mien.face.spec import STUDY_SPECS
 from mien.types import AREAS, Emotion
 
 
@@ -28,7 +28,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def cache(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> FaceCache:
-    config = PrepareConfig(detector="hog", workers=1, quiet=True, specs=("published", "hull"))
+    config = PrepareConfig(detector="hog", workers=1, quiet=True)
     return prepare(dataset, tmp_path_factory.mktemp("cache"), config).cache
 
 
@@ -71,22 +71,19 @@ def test_arrays_are_memory_mapped_and_fit(cache: FaceCache) -> None:
     assert cache.canvases.shape == (n, 96, 96)
     assert cache.landmarks.shape == (n, 68, 2)
     assert cache.extents.shape == (n, 4)
-    for array in (cache.canvases, cache.landmarks, cache.extents, cache.crops(CropSpec())):
+    for array in (cache.canvases, cache.landmarks, cache.extents):
         assert isinstance(array, np.memmap)
         assert not array.flags.writeable
 
 
-def test_crops_are_those_cut_from_the_frames(cache: FaceCache) -> None:
+def test_crops_are_those_cut_from_the_canvases(cache: FaceCache) -> None:
+    rows = np.array([0, 17, len(cache.index) - 1])
     for name in ("published", "hull"):
-        crops = cache.crops(STUDY_SPECS[name])
-        assert crops.shape == (len(cache.index), 7, 64, 64)
-        for row in (0, 17, len(cache.index) - 1):
-            canvas = cache.canvas(row)
-            assert isinstance(canvas, Canvas)
-            for area in AREAS:
-                assert (crops[row, area.position] == cut(canvas, area, STUDY_SPECS[name])).all()
-    with pytest.raises(DatasetError, match="holds no crops box-both-padded-64-face44"):
-        cache.crops(STUDY_SPECS["both_eyes"])
+        for area in AREAS:
+            crops = crops_of(cache, rows, area, STUDY_SPECS[name])
+            assert crops.shape == (3, 64, 64)
+            for crop, row in zip(crops, rows, strict=True):
+                assert (crop == cut(cache.canvas(int(row)), area, STUDY_SPECS[name])).all()
 
 
 def test_an_incomplete_folder_is_no_cache(cache: FaceCache, tmp_path: Path) -> None:

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from mien.face import draw
+from mien.face.colours import PART_COLOURS, rgb
 from mien.face.detect import detect
 from mien.face.draw import (
     CARD_WIDTH,
-    PART_COLORS,
     Bar,
     Card,
     Group,
@@ -68,9 +68,9 @@ def test_mark_face_colours_visible_parts_only(photo: UInt8, face: Face) -> None:
     all_seen, no_mouth = (np.zeros_like(photo) for _ in range(2))
     mark_face(all_seen, face, PARTS)
     mark_face(no_mouth, face, [Part.EYES, Part.NOSE])
-    assert all(has(all_seen, PART_COLORS[part]) for part in PARTS)
-    assert has(no_mouth, PART_COLORS[Part.EYES])
-    assert not has(no_mouth, PART_COLORS[Part.MOUTH])
+    assert all(has(all_seen, rgb(PART_COLOURS[part])) for part in PARTS)
+    assert has(no_mouth, rgb(PART_COLOURS[Part.EYES]))
+    assert not has(no_mouth, rgb(PART_COLOURS[Part.MOUTH]))
 
 
 def test_marks_lie_on_the_landmarks_at_any_scale(photo: UInt8, face: Face) -> None:

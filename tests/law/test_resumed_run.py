@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ import pytest
 from builders.video import write_video
 from mien.analyze import folder as photos
 from mien.analyze.analyzer import Analyzer
-from mien.analyze.folder import BatchSettings, Finished, PhotoTask, analyze_folder
+from mien.analyze.folder import Finished, FolderSettings, PhotoTask, analyze_folder
 from mien.analyze.video import film
 from mien.analyze.video.film import VideoSettings, analyze_videos
 from mien.errors import UsageError
 from mien.face.limits import Limits
+from mien.trust.folder import FITTED_FILES, Manifest
 
 
 class Stop(BaseException):
@@ -33,11 +35,12 @@ def other_trust(tiny_models: Path, tmp_path: Path) -> Path:
     folder = Path(shutil.copytree(tiny_models, tmp_path / "other"))
     path = folder / "calibration.json"
     path.write_text(json.dumps(json.loads(path.read_text()), indent=3))
+    Manifest.read(folder).with_fitted(FITTED_FILES).write()
     return folder
 
 
 OPTIONS: list[dict[str, Any]] = [
-    {"network": "vgg"}, {"area": ("mouth",)}, {"coverage": 0.9}, {"min_authenticity": 0.5},
+    {"network": "vgg"}, {"area": ("mouth",)}, {"coverage": 0.9}, {"min_p_correct": 0.5},
     {"limits": Limits(seconds=77.0)}, {"models": "other"},
 ]  # fmt: skip
 
@@ -122,12 +125,14 @@ def test_a_folder_continued_otherwise_is_refused(
             raise Stop
         return Finished([], [])
 
-    settings = {"models": tiny_models}
+    settings = FolderSettings(models=tiny_models)
     with monkeypatch.context() as patch:
         patch.setattr(photos, "analyze_photo", dying)
         with pytest.raises(Stop):
-            analyze_folder([str(folder)], out, BatchSettings(**settings), workers=0, quiet=True)
-    changed = settings | option | ({"models": other_trust} if "models" in option else {})
-    refused(
-        lambda: analyze_folder([str(folder)], out, BatchSettings(**changed), workers=0, quiet=True), next(iter(option))
-    )
+            analyze_folder([str(folder)], out, settings, workers=0, quiet=True)
+    name, value = next(iter(option.items()))
+    if name in ("network", "models"):
+        changed = replace(settings, **{name: other_trust if name == "models" else value})
+    else:
+        changed = replace(settings, options=replace(settings.options, **option))
+    refused(lambda: analyze_folder([str(folder)], out, changed, workers=0, quiet=True), name)

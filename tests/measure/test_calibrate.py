@@ -211,8 +211,8 @@ def test_wrong_calls_are_one_sentence(calibrated, capsys, tmp_path) -> None:
         (["contribution", "--models", models, "--table", str(tmp_path / "no.csv")], 3, "cannot be read"),
         (["calibrate", "--table", table, "--fit-on", "test"], 2, "other faces"),
         (["calibrate", "--table", table, "--fit-on", "train"], 3, "no train faces"),
-        (["calibrate", "--table", table, "--occlusion"], 2, "needs --data"),
-        (["calibrate", "--data", str(tmp_path), "--out", str(tmp_path)], 3, "not a complete cache"),
+        (["calibrate", "--table", table, "--occlusion"], 2, "needs --cache"),
+        (["calibrate", "--cache", str(tmp_path), "--out", str(tmp_path)], 3, "not a complete cache"),
     ]:
         assert main(arguments) == code
         error = capsys.readouterr().err.strip().splitlines()[-1]

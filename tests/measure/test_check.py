@@ -141,4 +141,4 @@ def test_the_mix_of_a_folder(photos: Path, tiny_models: Path, capsys: pytest.Cap
     labels.write_text("image,label\nnobody.jpg,happiness\n")
     assert main([*call, "--labelled", str(labels)]) == TableError.exit_code
     assert main(["calibrate", "--unlabelled", str(photos / "none"), "--models", str(tiny_models)]) == 3
-    assert main(["calibrate", "--data", "x", "--labelled", str(labels)]) == UsageError.exit_code
+    assert main(["calibrate", "--cache", "x", "--labelled", str(labels)]) == UsageError.exit_code

@@ -25,12 +25,12 @@ from mien.measure.evaluation import summaries
 from mien.measure.predictions import predict, predict_visualisation
 from mien.train import export as release
 from mien.train.augment import AUGMENTATIONS
-from mien.train.batches import parts_of
+from mien.train.batches import part_bits
 from mien.train.config import TrainConfig
 from mien.train.loop import train
 from mien.train.networks import forward
 from mien.train.runs import Trained, load
-from mien.trust.folder import read_manifest
+from mien.trust.folder import Manifest
 from mien.trust.models import Models
 from mien.types import AREAS, EMOTIONS, Area
 
@@ -54,7 +54,7 @@ def trainings(cache: FaceCache, tmp_path_factory: pytest.TempPathFactory) -> lis
 @pytest.fixture(scope="module")
 def folder(cache: FaceCache, trainings: list[Trained], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("models")
-    release.release(cache, trainings, out, release.ReleaseConfig("fp32", flip=False), progress=lambda _: None)
+    release.export_trainings(cache, trainings, out, release.ExportConfig("fp32", flip=False), progress=lambda _: None)
     return out
 
 
@@ -66,14 +66,16 @@ def test_onnx_answers_as_torch(
     entry = models.entry(area)
     crops = crops_of(cache, cache.rows("test")[:6], area, entry.spec)
     with torch.no_grad():
-        wanted = forward(trainings[place].network, torch.from_numpy(crops), parts_of([area] * len(crops))).numpy()
+        wanted = forward(trainings[place].network, torch.from_numpy(crops), part_bits([area] * len(crops))).numpy()
     np.testing.assert_allclose(models.logits(area, crops, bias=False), wanted, atol=1e-4)
 
 
 def test_quantised_answers_stay_near_and_four_times_smaller(
     cache: FaceCache, trainings: list[Trained], folder: Path, tmp_path: Path
 ) -> None:
-    release.release(cache, [trainings[1]], tmp_path, release.ReleaseConfig("int8", flip=False), progress=lambda _: None)
+    release.export_trainings(
+        cache, [trainings[1]], tmp_path, release.ExportConfig("int8", flip=False), progress=lambda _: None
+    )
     small, full = Models(tmp_path), Models(folder, "vgg")
     crops = crops_of(cache, cache.rows("test"), Area.MOUTH, small.entry(Area.MOUTH).spec)
     here = small.logits(Area.MOUTH, crops, bias=False)
@@ -98,15 +100,16 @@ def test_half_precision_weights_answer_nearly_alike_at_half_the_size(
 
 
 def test_a_later_release_keeps_what_the_folder_holds(folder: Path) -> None:
-    manifest = read_manifest(folder)
-    assert set(manifest["networks"]["anyarea"]) == {a.value for a in AREAS}
-    assert set(manifest["networks"]["vgg"]) == {"mouth"}
-    assert manifest["visualisation"]["file"] == "densenet.onnx"
-    assert manifest["default"] == "anyarea"
+    manifest = Manifest.read(folder)
+    assert tuple(manifest.networks["anyarea"]) == AREAS
+    assert tuple(manifest.networks["vgg"]) == (Area.MOUTH,)
+    assert manifest.visualisation is not None
+    assert manifest.visualisation.path.name == "densenet.onnx"
+    assert manifest.default == "anyarea"
 
 
 def test_mirror_images_are_averaged(cache: FaceCache, trainings: list[Trained], tmp_path: Path) -> None:
-    release.release(cache, [trainings[1]], tmp_path, release.ReleaseConfig("fp32"), progress=lambda _: None)
+    release.export_trainings(cache, [trainings[1]], tmp_path, release.ExportConfig("fp32"), progress=lambda _: None)
     models = Models(tmp_path)
     crops = crops_of(cache, cache.rows("test")[:5], Area.MOUTH, models.entry(Area.MOUTH).spec)
     np.testing.assert_allclose(

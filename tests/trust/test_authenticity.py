@@ -128,7 +128,7 @@ def test_damaged_files_are_one_sentence(tmp_path, change) -> None:
     path.write_text(change if isinstance(change, str) else json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ModelError, match=r"mien calibrate|damaged"):
         Calibration.load(tmp_path)
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="does not exist: make it with"):
         Calibration.load(tmp_path / "nowhere")
 
 

@@ -156,7 +156,7 @@ def test_damaged_files_are_one_sentence(tmp_path, text: str) -> None:
 
 
 def test_an_unknown_network_and_a_missing_file_are_one_sentence(tmp_path) -> None:
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="does not exist: make it with"):
         Fusion.load(tmp_path)
     write_fitted(tmp_path / FILE_NAME, "vgg", {"vgg": LARGEST.to_dict()})
     with pytest.raises(ModelError, match="anyarea"):

@@ -204,7 +204,7 @@ def test_reference_answers_are_read_as_written(tmp_path: Path) -> None:
     (tmp_path / "reference.npz").write_bytes(b"no")
     with pytest.raises(ModelError, match="damaged"):
         read_reference(tmp_path, "vgg")
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="does not exist: make it with"):
         read_reference(tmp_path / "nowhere", "vgg")
 
 

@@ -12,44 +12,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from mien.analyze.answers import Answer, Answers, Heatmap
+from mien.analyze.boxes import check_faces, given_boxes
+from mien.analyze.notes import MEASURED_FACE_SIZE, notes_of
+from mien.analyze.options import DEFAULT_OPTIONS, AnalyzerOptions, AreaChoice, OptionValues, PriorChoice, parts_of
 from mien.analyze.provenance import provenance_of
-from mien.errors import ModelError, UsageError, writable
+from mien.errors import ModelError, NotCalibratedError, writable
 from mien.face import images
 from mien.face.areas import bounding_box, square_of
 from mien.face.crops import cut
-from mien.face.detect import MIN_FACE, DetectorChoice, check_detector, detect, face_at
-from mien.face.images import ImageSource, Limits
+from mien.face.detect import detect, face_at
+from mien.face.images import ImageSource
 from mien.trust import fusion
-from mien.trust.answer import AnswerPath, Judge, PictureFaces, contributions_of, crops_of_faces
+from mien.trust.answer import AnswerPath, Judge, PictureFaces, contributions_of, crops_of_faces, predictions_of
 from mien.trust.authenticity import Calibration
 from mien.trust.fusion import Fusion
 from mien.trust.models import Models, shipped_models
 from mien.trust.prior import Prior, prior_of_choice
 from mien.trust.reference import read_reference
 from mien.trust.visibility import Eyes, part_visibility
-from mien.types import PARTS, Area, Emotion, Face, Float32, Part, Prediction, UInt8, Visibility
-
-AreaChoice = Area | Part | str | Iterable[Area | Part | str]
-"""An area or parts that are visible: ``"mouth"``, ``Area.NOSE_EYES``, ``["eyes", "mouth"]``."""
-
-LEAST_FACE = 12.0
-"""Smaller faces hold nothing that any of the networks could see."""
-PriorChoice = Prior | str | Mapping[str, float] | None
-"""A mix of emotions, as itself, as text or as shares by emotion; None is that of the calibration."""
-
-MEASURED_FACE_SIZE = (24.0, 512.0)
-"""``Face.size`` in pixels between which accuracy was measured, where the models' manifest does not say."""
+from mien.types import PARTS, Area, Emotion, Face, Part, Prediction, UInt8, Visibility
 
 
 class Analyzer:
@@ -60,66 +52,33 @@ class Analyzer:
     Args:
         models: folder of models with a manifest.json, or an opened :class:`~mien.trust.models.Models`; None is the one
             in the package.
-        detector: ``mesh`` (BlazeFace and the face mesh), or ``dlib`` (HOG, then CNN where HOG finds none).
-        min_face: longer side in pixels of the smallest face that is looked for.
-        network: ``vgg`` or ``anyarea``; None is the models' default.
-        area: the parts that are visible, where the user knows; None finds out for each face.
-        heatmap: also compute the class map of each answer.
-        coverage: also give prediction sets that hold the right emotion with this probability, e.g. 0.9.
-        min_authenticity: answers below this authenticity are abstained from.
-        limits: on pixels and bytes of a picture.
-        prior: mix of emotions among the faces, where it is not that of the calibration: a
-            :class:`~mien.trust.prior.Prior`, what :meth:`Prior.parse` reads (``"balanced"``), or shares by emotion.
+        network: of the folder; None is its default.
+        options: how photos are analysed; see :class:`~mien.analyze.options.AnalyzerOptions`.
+        changes: single options by name, in place of those in ``options``: ``Analyzer(coverage=0.9)``.
 
     Raises:
-        UsageError: an argument has a value that is not known.
+        UsageError: an option has a value that is not known.
         ModelError: the models are missing or damaged; or a prior is given and they were never calibrated.
     """
 
     def __init__(
         self,
         models: Path | str | Models | None = None,
-        *,
-        detector: DetectorChoice = "mesh",
-        min_face: float = MIN_FACE,
         network: str | None = None,
-        area: AreaChoice | None = None,
-        heatmap: bool = False,
-        coverage: float | None = None,
-        min_authenticity: float = 0.0,
-        limits: Limits = images.DEFAULT_LIMITS,
-        prior: PriorChoice = None,
+        *,
+        options: AnalyzerOptions = DEFAULT_OPTIONS,
+        **changes: Unpack[OptionValues],
     ) -> None:
-        check_detector(detector)
-        if not min_face >= LEAST_FACE:
-            raise UsageError(f"min_face is at least {LEAST_FACE:g} pixels, got {min_face:g}")
-        if coverage is not None and not 0 < coverage < 1:
-            raise UsageError(f"coverage lies between 0 and 1, got {coverage}")
-        if not 0 <= min_authenticity <= 1:
-            raise UsageError(f"min_authenticity lies in 0..1, got {min_authenticity}")
+        self.options = replace(options, **changes)
         self.models = _open_models(models, network)
-        self.detector: DetectorChoice = detector
-        self.min_face = float(min_face)
-        self.visible = None if area is None else parts_of(area)
-        self.heatmap = heatmap
-        self.coverage = coverage
-        self.min_authenticity = min_authenticity
-        self.limits = limits
-        calibration, rule, self._uncalibrated = _trust_of(self.models)
-        self.path, self._calibration = AnswerPath.of(self.models, rule), calibration
-        self.prior = prior_of_choice(prior)
-        self.judge = self._judge_under(self.prior)
+        self._calibration, rule, self._uncalibrated = _trust_of(self.models)
+        self.path = AnswerPath.of(self.models, rule)
+        self.judge = self._judge_under(self.options.mix)
         self._made_by: dict[str, Any] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """An Analyzer in another process is opened there anew, with the same models and options."""
-        options = {
-            "detector": self.detector, "min_face": self.min_face,
-            "area": None if self.visible is None else tuple(sorted(self.visible)),
-            "heatmap": self.heatmap, "coverage": self.coverage, "min_authenticity": self.min_authenticity,
-            "limits": self.limits, "prior": self.prior,
-        }  # fmt: skip
-        return _reopened, (type(self), self.models, options)
+        return _reopened, (type(self), self.models, self.options)
 
     def analyze(
         self,
@@ -155,21 +114,21 @@ class Analyzer:
             UsageError: the area is unknown, more than one of faces, boxes and whole_picture is given, a box is none,
                 or a face is nowhere (NaN, infinite, or all its landmarks in one place).
         """
-        visible = self.visible if area is None else parts_of(area)
-        _check_faces(faces or ())
-        given = _given_boxes(faces, boxes, whole_picture)
-        rgb = images.load(image, self.limits)
+        options = self.options
+        visible = options.visible if area is None else parts_of(area)
+        check_faces(faces or ())
+        given = given_boxes(faces, boxes, whole_picture)
+        rgb = images.load(image, options.limits)
         gray = images.to_gray(rgb)
         if given is not None:
-            found = [face_at(rgb, box, self.detector) for box in given]
+            found = [face_at(rgb, box, options.detector) for box in given]
         else:
-            found = detect(rgb, self.detector, self.min_face) if faces is None else list(faces)
+            found = detect(rgb, options.detector, options.min_face) if faces is None else list(faces)
         name = writable((str(image) if isinstance(image, str | Path) else "") if input is None else input)
-        wanted = self.heatmap if heatmap is None else heatmap
+        wanted = options.heatmap if heatmap is None else heatmap
         judge = self.judge if prior is None else self._judge_under(prior_of_choice(prior))
         answers = tuple(self._answers(gray, found, visible, wanted, judge)) if found else ()
-        models = f"{self.models.network} {self.models.manifest.get('version', '')}".strip()
-        return Answers(answers, rgb, name, models, self.provenance(judge.prior))
+        return Answers(answers, rgb, name, self.models.title, self.provenance(judge.prior))
 
     def provenance(self, prior: Prior | None = None) -> dict[str, Any]:
         """What answers: versions, network, fingerprint, detector, options, date; see ``mien.analyze.provenance``.
@@ -178,7 +137,7 @@ class Analyzer:
             prior: the mix of emotions taken into account; None is as the Analyzer was made.
         """
         self._made_by = self._made_by or provenance_of(self)
-        given = self.prior if prior is None else prior
+        given = self.options.mix if prior is None else prior
         own = None if given is None else {"name": given.name, "shares": given.to_dict()}
         return self._made_by | {"prior": own, "date": datetime.now(UTC).isoformat(timespec="seconds")}
 
@@ -191,7 +150,7 @@ class Analyzer:
         visible = parts_of(area)
         seen = Visibility({part: float(part in visible) for part in PARTS}, visible, given=True)
         logits = {name: prediction.logits[None] for name, prediction in answer.predictions.items()}
-        judge = self.judge if answer.prior == self.prior else self._judge_under(answer.prior)
+        judge = self.judge if answer.prior == self.options.mix else self._judge_under(answer.prior)
         found = self.path.fused(logits, visible)
         fused = None if found is None else judge.predictions(found.area, found.logits, found.source)[0]
         contributions = contributions_of(self.path, judge, logits, fused, visible)
@@ -214,20 +173,21 @@ class Analyzer:
         """
         if self.path.sight is None:
             raise ModelError(f"{self.models.folder} has no network that says what is hidden")
-        gray = images.to_gray(images.load(image, self.limits))
+        gray = images.to_gray(images.load(image, self.options.limits))
         return part_visibility(gray, np.asarray(landmarks), eyes, self.path.sight)
 
     def _judge_under(self, prior: Prior | None) -> Judge:
         calibration, models = self._calibration, self.models
-        reference = read_reference(models.folder, models.network) if prior and self.coverage is not None else {}
-        return Judge(calibration, self.coverage, prior, reference)
+        coverage = self.options.coverage
+        reference = read_reference(models.folder, models.network) if prior and coverage is not None else {}
+        return Judge(calibration, coverage, prior, reference)
 
     def _answers(
         self, gray: UInt8, faces: list[Face], visible: frozenset[Part] | None, heatmap: bool, judge: Judge
     ) -> list[Answer]:
         canvases = PictureFaces(gray, faces)
         looked = self.path.look(canvases, visible)
-        predictions = {area: judge.predictions(area, rows) for area, rows in looked.areas.items()}
+        predictions = predictions_of(looked, judge)
         fused = [
             None if shown is None else judge.predictions(shown, looked.logits[i : i + 1], looked.sources[i])[0]
             for i, shown in enumerate(looked.shown)
@@ -238,18 +198,19 @@ class Analyzer:
             else [None] * len(faces)
         )
         crops = crops_of_faces(looked, faces, self.models)
+        sizes = self.models.manifest.face_size_range or MEASURED_FACE_SIZE
+        general = self._general_notes(assumed=visible is None and self.path.sight is None)
         return [
             Answer(
                 face=face,
                 visibility=looked.seen[i],
-                predictions={area: rows[i] for area, rows in predictions.items()},
+                predictions=predictions[i],
                 fused=fused[i],
                 contributions=contributions_of(
-                    self.path, judge, {a: z[i : i + 1] for a, z in looked.areas.items()}, fused[i],
-                    looked.seen[i].visible,
+                    self.path, judge, looked.of_face(i), fused[i], looked.seen[i].visible
                 ),
                 heatmap=maps[i],
-                notes=self._notes(gray, face, assumed=visible is None and self.path.sight is None),
+                notes=(*notes_of(face, gray.shape, sizes), *general),
                 abstained=self._abstains(fused[i]),
                 crops=crops[i],
                 prior=judge.prior,
@@ -258,13 +219,17 @@ class Analyzer:
         ]  # fmt: skip
 
     def _abstains(self, fused: Prediction | None) -> bool:
-        if fused is None or not self.min_authenticity:
+        least = self.options.min_p_correct
+        if fused is None or not least:
             return False
-        return fused.authenticity is None or fused.authenticity.value < self.min_authenticity
+        return fused.authenticity is None or fused.authenticity.value < least
+
+    def _general_notes(self, assumed: bool) -> list[str]:
+        """What limits every answer of these models."""
+        words = "These models cannot tell what is hidden: all parts were taken as visible."
+        return [words] * assumed + [self._uncalibrated] * bool(self._uncalibrated)
 
     def _heatmaps(self, canvases: PictureFaces, emotions: Sequence[Emotion | None]) -> list[Heatmap | None]:
-        if "visualisation" not in self.models.manifest:
-            raise ModelError(f"{self.models.folder} has no visualisation network, which heatmaps need")
         spec = self.models.visualisation.spec
         _, maps, _ = self.models.class_maps(np.stack([cut(c, Area.WHOLE_FACE, spec) for c in canvases.of(spec)]))
         heatmaps: list[Heatmap | None] = []
@@ -277,92 +242,9 @@ class Analyzer:
             heatmaps.append(Heatmap(emotion, values.astype(np.float32), box))
         return heatmaps
 
-    def _notes(self, gray: UInt8, face: Face, assumed: bool) -> tuple[str, ...]:
-        low, high = self.models.manifest.get("face_size_range", MEASURED_FACE_SIZE)
-        notes = []
-        if not low <= face.size <= high:
-            notes.append(f"The face measures {face.size:.0f} pixels, outside the {low:g} to {high:g} for which "
-                         "mien's accuracy was measured: take this answer with care.")  # fmt: skip
-        height, width = gray.shape
-        outside = (face.landmarks < -0.5) | (face.landmarks > np.array([width, height], np.float32) - 0.5)
-        if outside.any():
-            notes.append("Part of the face lies outside the picture.")
-        notes += _pose_notes(face)
-        if assumed:
-            notes.append("These models cannot tell what is hidden: all parts were taken as visible.")
-        if self._uncalibrated:
-            notes.append(self._uncalibrated)
-        return tuple(notes)
 
-
-def parts_of(area: AreaChoice) -> frozenset[Part]:
-    """The parts that an area, a part, their names, or several of them show.
-
-    Raises:
-        UsageError: a name is unknown, or none was given.
-    """
-    choices = [area] if isinstance(area, str) else list(area)
-    names = {a.value: a.parts for a in Area} | {p.value: frozenset({p}) for p in Part}
-    parts: set[Part] = set()
-    for choice in choices:
-        key = str(choice).strip().lower().replace("-", "_").replace(" and ", "_").replace(" ", "_")
-        if key not in names:
-            raise UsageError(f"no area is called {str(choice)!r}: choose from {', '.join(names)}")
-        parts |= names[key]
-    if not parts:
-        raise UsageError(f"an area needs at least one of {', '.join(names)}")
-    return frozenset(parts)
-
-
-FARTHEST = 1e6
-"""Pixels; no picture's face lies farther out."""
-
-
-MEASURED_POSE = {"yaw": 45.0, "pitch": 30.0, "roll": 37.0}
-"""Degrees within which 98 in 100 of FER+'s training faces lie (docs/results/detection/pose.json)."""
-
-
-def _pose_notes(face: Face) -> list[str]:
-    if face.pose is None:
-        return []
-    turned = {name: angle for name, angle in face.pose.to_dict().items() if abs(angle) > MEASURED_POSE[name]}
-    if not turned:
-        return []
-    words = " and ".join(f"{name} {angle:+.0f} degrees" for name, angle in turned.items())
-    return [f"The head is turned ({words}), farther than nearly all faces on which mien's accuracy was measured: take "
-            "this answer with care."]  # fmt: skip
-
-
-def _given_boxes(
-    faces: Sequence[Face] | None, boxes: Sequence[npt.ArrayLike] | None, whole: bool
-) -> list[Float32 | None] | None:
-    """Where the caller says that faces are; None is the whole picture."""
-    if (faces is not None) + (boxes is not None) + whole > 1:
-        raise UsageError("give faces, boxes or whole_picture, not two of them")
-    if whole:
-        return [None]
-    if boxes is None:
-        return None
-    checked: list[Float32 | None] = []
-    for box in boxes:
-        values = np.asarray(box, np.float32)
-        if values.shape != (4,) or not (np.abs(values) < FARTHEST).all() or (values[2:] - values[:2]).min() < 1:
-            raise UsageError("boxes: a box is (x0, y0, x1, y1), finite, and at least one pixel wide and high")
-        checked.append(values)
-    return checked
-
-
-def _check_faces(faces: Sequence[Face]) -> None:
-    for face in faces:
-        values = np.concatenate([face.box.ravel(), face.landmarks.ravel()])
-        if not (np.abs(values) < FARTHEST).all():  # false for NaN too
-            raise UsageError("faces: a box or a landmark is NaN, infinite or beyond any picture")
-        if np.ptp(face.landmarks, axis=0).min() < 1.0:
-            raise UsageError("faces: the landmarks of a face span less than a pixel")
-
-
-def _reopened(kind: type[Analyzer], models: Models, options: dict[str, Any]) -> Analyzer:
-    return kind(models, **options)
+def _reopened(kind: type[Analyzer], models: Models, options: AnalyzerOptions) -> Analyzer:
+    return kind(models, options=options)
 
 
 def _open_models(models: Path | str | Models | None, network: str | None) -> Models:
@@ -376,7 +258,7 @@ def _trust_of(models: Models) -> tuple[Calibration | None, Fusion, str]:
     try:
         calibration = Calibration.load(models.folder, models.network)
         rule = Fusion.load(models.folder, models.network)
-    except ModelError:
+    except NotCalibratedError:
         return None, fusion.LARGEST, "These networks were never calibrated, so how far to trust them is unknown."
     if not calibration.belongs_to(models):
         return None, fusion.LARGEST, "The calibration belongs to other networks, so how far to trust these is unknown."

@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from mien.errors import TableError
-from mien.types import Float32
+from mien.errors import TableError, UsageError
+from mien.types import Face, Float32
 
 COLUMNS = ("face_x", "face_y", "face_width", "face_height")
 """As in mien's own tables, so that a table can be corrected and given back; ``input`` names the photo."""
@@ -70,3 +71,40 @@ def _box(row: Mapping[str, str], where: str) -> Float32:
     if not (abs(x) < 1e6 and abs(y) < 1e6 and 1 <= width < 1e6 and 1 <= height < 1e6):
         raise TableError(f"{where}: a box is at least one pixel wide and high, and finite")
     return np.array([x, y, x + width, y + height], np.float32)
+
+
+FARTHEST = 1e6
+"""Pixels; no picture's face lies farther out."""
+
+
+def given_boxes(
+    faces: Sequence[Face] | None, boxes: Sequence[npt.ArrayLike] | None, whole: bool
+) -> list[Float32 | None] | None:
+    """Where the caller says that faces are; None looks for them, and a None among them is the whole picture.
+
+    Raises:
+        UsageError: more than one was given, or a box is none.
+    """
+    if (faces is not None) + (boxes is not None) + whole > 1:
+        raise UsageError("give faces, boxes or whole_picture, not two of them")
+    if whole:
+        return [None]
+    if boxes is None:
+        return None
+    checked: list[Float32 | None] = []
+    for box in boxes:
+        values = np.asarray(box, np.float32)
+        if values.shape != (4,) or not (np.abs(values) < FARTHEST).all() or (values[2:] - values[:2]).min() < 1:
+            raise UsageError("boxes: a box is (x0, y0, x1, y1), finite, and at least one pixel wide and high")
+        checked.append(values)
+    return checked
+
+
+def check_faces(faces: Sequence[Face]) -> None:
+    """Raises UsageError where a face of the caller's is nowhere: NaN, infinite, or all its landmarks in one place."""
+    for face in faces:
+        values = np.concatenate([face.box.ravel(), face.landmarks.ravel()])
+        if not (np.abs(values) < FARTHEST).all():  # false for NaN too
+            raise UsageError("faces: a box or a landmark is NaN, infinite or beyond any picture")
+        if np.ptp(face.landmarks, axis=0).min() < 1.0:
+            raise UsageError("faces: the landmarks of a face span less than a pixel")

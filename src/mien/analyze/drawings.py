@@ -44,14 +44,21 @@ class Drawings:
         """Both targets of every photo, by its ``input``.
 
         Raises:
-            UsageError: a target is one of the photos.
+            UsageError: a target is one of the photos, or lies among those of a folder, where it would be the next
+                run's photo.
         """
         names = distinct_names([photo.name for photo in photos], [photo.root for photo in photos])
         targets = {
             photo.input: (_below(self.save_image, name), _below(self.heatmap, name))
             for photo, name in zip(photos, names, strict=True)
         }
-        refuse_inputs((photo.input for photo in photos), (t for both in targets.values() for t in both))
+        wanted = [target for both in targets.values() for target in both if target is not None]
+        refuse_inputs((photo.input for photo in photos), wanted)
+        listed = {_real(Path(p.input).parent) for p in photos if _real(p.root) in _real(p.input).parents}
+        for folder in {target.parent for target in wanted}:
+            if _real(folder) in listed:
+                words = f"{writable(folder)} holds pictures to analyse: drawings in it would be taken for more of them"
+                raise UsageError(words)
         return targets
 
 

@@ -25,16 +25,14 @@ from mien.analyze.boxes import read_boxes
 from mien.analyze.drawings import Drawings
 from mien.analyze.identity import identity_of
 from mien.analyze.listing import Key, Listing, Photo, list_photos
+from mien.analyze.options import DEFAULT_OPTIONS, AnalyzerOptions
 from mien.analyze.table import COLUMNS, table_of
 from mien.errors import InputError, ModelError, one_line, writable
 from mien.face import images
-from mien.face.detect import MIN_FACE, DetectorChoice
-from mien.face.limits import DEFAULT_LIMITS, Limits
 from mien.jobs.journal import Journal, failures_path
 from mien.jobs.progress import Progress
 from mien.jobs.workers import Crew, Lost, Outcome, WorkLimits
 from mien.trust.models import Models
-from mien.trust.prior import Prior
 
 PIECE_SECONDS = 3.0
 """What a kill can lose: finished photos are kept this often."""
@@ -48,52 +46,31 @@ Failure = list[str]
 
 
 @dataclass(frozen=True)
-class BatchSettings:
-    """How photos are analysed.
+class FolderSettings:
+    """How folders are analysed.
 
     Attributes:
+        options: how each photo is.
         models: folder of models; None is the shipped ones.
-        network: ``vgg`` or ``anyarea``; None is the models' default.
-        detector: ``mesh`` or ``dlib``.
-        min_face: see :class:`~mien.analyze.analyzer.Analyzer`.
-        area: the parts that are visible, where the user knows.
-        coverage: see :class:`~mien.analyze.analyzer.Analyzer`.
-        min_authenticity: see :class:`~mien.analyze.analyzer.Analyzer`.
+        network: of the folder; None is its default.
         boxes: table of the user's own boxes (:mod:`mien.analyze.boxes`); None looks for faces.
         whole_picture: every photo is one face.
         save_image: folder for drawn pictures; None draws none.
-        heatmap: folder for class maps laid over the pictures; None draws none.
-        limits: of a picture and of the work on it.
-        prior: mix of emotions among the faces; see :class:`~mien.analyze.analyzer.Analyzer`.
+        save_heatmap: folder for class maps laid over the pictures; None draws none.
     """
 
+    options: AnalyzerOptions = DEFAULT_OPTIONS
     models: Path | None = None
     network: str | None = None
-    detector: DetectorChoice = "mesh"
-    min_face: float = MIN_FACE
-    area: tuple[str, ...] | None = None
-    coverage: float | None = None
-    min_authenticity: float = 0.0
     boxes: Path | None = None
     whole_picture: bool = False
     save_image: Path | None = None
-    heatmap: Path | None = None
-    limits: Limits = DEFAULT_LIMITS
-    prior: Prior | None = None
+    save_heatmap: Path | None = None
 
     def analyzer(self) -> Analyzer:
         """An Analyzer with one thread."""
-        return Analyzer(
-            Models(self.models, self.network, threads=1),
-            detector=self.detector,
-            min_face=self.min_face,
-            area=self.area,
-            heatmap=self.heatmap is not None,
-            coverage=self.coverage,
-            min_authenticity=self.min_authenticity,
-            limits=self.limits,
-            prior=self.prior,
-        )
+        heatmap = self.options.heatmap or self.save_heatmap is not None
+        return Analyzer(Models(self.models, self.network, threads=1), options=self.options, heatmap=heatmap)
 
 
 @dataclass(frozen=True)
@@ -135,7 +112,7 @@ class PhotoTask:
     """
 
     photo: Photo
-    settings: BatchSettings
+    settings: FolderSettings
     drawn: Path | None = None
     overlaid: Path | None = None
 
@@ -149,7 +126,7 @@ class Finished:
 
 
 @cache
-def _analyzer(settings: BatchSettings) -> Analyzer:
+def _analyzer(settings: FolderSettings) -> Analyzer:
     return settings.analyzer()
 
 
@@ -210,7 +187,7 @@ class _Piece:
 def analyze_folder(
     paths: Sequence[str],
     out: Path,
-    settings: BatchSettings = BatchSettings(),
+    settings: FolderSettings = FolderSettings(),
     *,
     recursive: bool = False,
     workers: int | None = None,
@@ -238,7 +215,7 @@ def analyze_folder(
         WorkerError: no process could be started.
     """
     analyzer = settings.analyzer()  # a wrong option is said once, here, and not by every worker
-    drawings = Drawings(settings.save_image, settings.heatmap)
+    drawings = Drawings(settings.save_image, settings.save_heatmap)
     listing = list_photos(paths, recursive, drawings.folders) if listing is None else listing
     targets = drawings.targets(listing.photos)
     identity = _identity(paths, settings, recursive, analyzer)
@@ -263,13 +240,13 @@ def analyze_folder(
 
 @contextmanager
 def _outcomes(
-    tasks: Sequence[PhotoTask], settings: BatchSettings, workers: int
+    tasks: Sequence[PhotoTask], settings: FolderSettings, workers: int
 ) -> Iterator[Iterator[Outcome[PhotoTask, Finished]]]:
     """What becomes of every photo, in the order in which it does; no processes for ``workers`` 0."""
     if workers == 0:
         yield (Outcome(task, analyze_photo(task)) for task in tasks)
         return
-    limits = WorkLimits(settings.limits.seconds, settings.limits.memory)
+    limits = WorkLimits(settings.options.limits.seconds, settings.options.limits.memory)
     with Crew(min(workers, max(len(tasks), 1)), partial(_analyzer, settings), limits) as crew:
         yield crew.outcomes(analyze_photo, tasks, ordered=False)
 
@@ -296,9 +273,9 @@ class _Keeper:
         self._kept.update({photo.key: number for photo in piece.photos})
 
 
-def _identity(paths: Sequence[str], settings: BatchSettings, recursive: bool, analyzer: Analyzer) -> dict[str, Any]:
+def _identity(paths: Sequence[str], settings: FolderSettings, recursive: bool, analyzer: Analyzer) -> dict[str, Any]:
     """What must be the same for a run that goes on."""
-    own = {name: str(value) for name, value in vars(settings).items() if name != "models"}
+    own = {name: str(value) for name, value in vars(settings).items() if name not in ("models", "options")}
     return {"paths": list(paths), "recursive": recursive, **own, **identity_of(analyzer)}
 
 

@@ -7,29 +7,25 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mien.errors import path_of, writable
+from mien.trust.folder import FITTED_FILES, MANIFEST
 from mien.trust.models import Models
 
 if TYPE_CHECKING:
     from mien.analyze.analyzer import Analyzer
 
-_DECIDING = ("manifest.json", "calibration.json", "fusion.json", "reference.npz")
-"""Files of a models folder that decide an answer; the manifest holds the hash of every network."""
-
 
 def identity_of(analyzer: Analyzer) -> dict[str, Any]:
-    """One JSON-like value an option, and the models' fingerprint.
-
-    An Analyzer says itself what another process needs to open it anew, so an option that is added there counts here.
-    """
-    options: dict[str, Any] = analyzer.__reduce__()[1][2]
-    named = {name: value if isinstance(value, bool | float | int) else str(value) for name, value in options.items()}
-    return named | {"network": analyzer.models.network, "models": fingerprint_of(analyzer.models)}
+    """One JSON-like value an option (:class:`~mien.analyze.options.AnalyzerOptions`), and the models' fingerprint."""
+    return analyzer.options.to_dict() | {"network": analyzer.models.network, "models": fingerprint_of(analyzer.models)}
 
 
 def fingerprint_of(models: Models) -> str:
-    """SHA-256 over what decides the answers of a models folder, so that a copied folder counts as the same."""
+    """SHA-256 over what decides the answers of a models folder, so that a copied folder counts as the same.
+
+    That is the manifest, which holds the hash of every network, and what was fitted.
+    """
     digest = hashlib.sha256()
-    for name in _DECIDING:
+    for name in (MANIFEST, *FITTED_FILES):
         path = models.folder / name
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{name} {len(content)}\n".encode() + content)

@@ -28,17 +28,16 @@ def provenance_of(analyzer: Analyzer, prior: Prior | None = None) -> dict[str, A
     models, calibration = analyzer.models, analyzer.judge.calibration
     return {
         "mien": version("mien"),
-        "models": str(models.manifest.get("version", "")),
+        "models": models.manifest.version,
         "network": models.network,
         "fingerprint": fingerprint_of(models)[:16],
         "calibrated_on": None if calibration is None else calibration.dataset,
-        "detector": analyzer.detector,
+        "detector": analyzer.options.detector,
         "prior": None if prior is None else {"name": prior.name, "shares": prior.to_dict()},
         "options": {
-            "area": None if analyzer.visible is None else sorted(part.value for part in analyzer.visible),
-            "coverage": analyzer.coverage,
-            "min_p_correct": analyzer.min_authenticity,
-            "min_face": analyzer.min_face,
+            name: value
+            for name, value in analyzer.options.to_dict().items()
+            if name in ("area", "coverage", "min_p_correct", "min_face")
         },
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from mien.cli.interrupt import interrupt_once, interrupted_for_good
 from mien.errors import InputError, InterruptedWork, MienError, writable
 
 COMMANDS: dict[str, str] = {
@@ -33,32 +34,16 @@ COMMANDS: dict[str, str] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the ``mien`` command; returns the exit code (see ``mien.errors``)."""
+    if argv is None:  # this process is the command, and nothing else
+        interrupt_once()
     argv = list(sys.argv[1:] if argv is None else argv)
-    warnings.filterwarnings("ignore", module=r"PIL\b")  # it comments on damage that mien says itself
-    parser = argparse.ArgumentParser(prog="mien", description="Recognise emotions from partly visible faces.")
-    parser.add_argument("--version", action="store_true", help="print the version and exit")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, text in COMMANDS.items():
-        sub = subparsers.add_parser(name, help=text, description=text)
-        if argv and argv[0] == name:
-            importlib.import_module(f"mien.cli.{name}").add_arguments(sub)
     try:
-        args = parser.parse_args(argv)
-        if args.version:
-            from importlib.metadata import version
-
-            print(version("mien"))
-            return 0
-        if not args.command:
-            parser.print_help()
-            return 2
-        code = int(importlib.import_module(f"mien.cli.{args.command}").run(args))
-        sys.stdout.flush()
-        return code
+        return _run(argv)
     except MienError as error:
         print(f"mien: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        interrupted_for_good()
         print("mien: interrupted; finished work is kept", file=sys.stderr)
         return InterruptedWork.exit_code
     except BrokenPipeError:
@@ -71,6 +56,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"mien: {where}cannot be written ({error.strerror})", file=sys.stderr)
         _drop_output()
         return InputError.exit_code
+
+
+def _run(argv: Sequence[str]) -> int:
+    warnings.filterwarnings("ignore", module=r"PIL\b")  # it comments on damage that mien says itself
+    parser = argparse.ArgumentParser(prog="mien", description="Recognise emotions from partly visible faces.")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=text, description=text)
+        if argv and argv[0] == name:
+            importlib.import_module(f"mien.cli.{name}").add_arguments(sub)
+    args = parser.parse_args(argv)
+    if args.version:
+        from importlib.metadata import version
+
+        print(version("mien"))
+        return 0
+    if not args.command:
+        parser.print_help()
+        return 2
+    code = int(importlib.import_module(f"mien.cli.{args.command}").run(args))
+    sys.stdout.flush()
+    return code
 
 
 def _drop_output() -> None:

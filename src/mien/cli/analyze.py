@@ -12,21 +12,16 @@ from typing import TYPE_CHECKING, Any
 from mien.assets import SAMPLE
 from mien.cli.limits import add_limits, limits_of
 from mien.cli.noise import native_noise_hidden
+from mien.cli.options import add_options, options_of
 from mien.cli.outputs import _FORMATS, _sinks, table_of
 from mien.errors import ImageError, InputError, MienError, NoFaceError, UsageError, one_line, writable
 from mien.face.formats import VIDEO_SUFFIXES
 from mien.jobs.limits import memory_limit, time_limit
-from mien.trust.prior import Prior
 
 if TYPE_CHECKING:
     from mien.analyze.analyzer import Analyzer
     from mien.analyze.answers import Answers
     from mien.analyze.listing import Listing
-
-PRIOR_HELP = (
-    "mix of emotions among the faces: balanced, ferplus, emotion=share,..., or a file (csv: emotion,share; json); "
-    "without it that of FER+, on which mien was calibrated"
-)
 
 _EPILOG = """exit codes: 0  every picture was analysed and has a face
             2  the call is wrong
@@ -46,18 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="photos, folders of photos, or videos; - reads one photo from standard input",
     )
     parser.add_argument("--sample", action="store_true", help="analyse the bundled photo")
-    parser.add_argument(
-        "--area", action="append", metavar="AREA",
-        help="what is visible: eyes, nose, mouth (repeat for several), nose_mouth, nose_eyes, mouth_eyes, whole_face; "
-        "without it mien finds out",
-    )  # fmt: skip
-    parser.add_argument(
-        "--detector", choices=("mesh", "dlib", "hog", "cnn"), default="mesh",
-        help="mesh (default), or dlib: HOG, then CNN where it finds none (hog, cnn: only one of them)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--min-face", type=float, default=40.0, metavar="PX", help="smallest face looked for: its longer side (40)"
-    )
+    add_options(parser)
     given = parser.add_mutually_exclusive_group()
     given.add_argument(
         "--boxes", type=Path, metavar="FILE",
@@ -65,21 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "face_height (as in mien's own tables)",
     )  # fmt: skip
     given.add_argument("--whole-picture", action="store_true", help="every picture is one face: look for none")
-    parser.add_argument("--network", metavar="NAME", help="resnet or vgg; without it the models' default")
-    parser.add_argument("--models", type=Path, metavar="DIR", help="a folder of models made by  mien export")
-    parser.add_argument(
-        "--coverage", type=float, metavar="P", help="also list emotions that hold the right one, e.g. 0.9"
-    )
-    parser.add_argument(
-        "--min-p-correct",
-        "--min-authenticity",
-        dest="min_authenticity",
-        type=float,
-        default=0.0,
-        metavar="P",
-        help="give no answer whose p_correct is below this",
-    )
-    parser.add_argument("--prior", type=Prior.parse, metavar="MIX", help=PRIOR_HELP)
     form = parser.add_mutually_exclusive_group()
     for name in _FORMATS:
         form.add_argument(f"--{name}", action="store_true", help=f"print {name.upper()} instead of a table")
@@ -171,11 +140,7 @@ def open_analyzer(args: argparse.Namespace) -> Analyzer:
     """The Analyzer that the options describe."""
     from mien.analyze.analyzer import Analyzer
 
-    return Analyzer(
-        args.models, detector=args.detector, min_face=args.min_face, network=args.network, area=args.area,
-        heatmap=args.heatmap is not None, coverage=args.coverage, min_authenticity=args.min_authenticity,
-        limits=limits_of(args), prior=args.prior,
-    )  # fmt: skip
+    return Analyzer(args.models, args.network, options=options_of(args), heatmap=args.heatmap is not None)
 
 
 def _answers(analyzer: Analyzer, path: str, args: argparse.Namespace) -> Answers:
@@ -190,7 +155,7 @@ def _answers(analyzer: Analyzer, path: str, args: argparse.Namespace) -> Answers
     picture = sys.stdin.buffer if path == "-" else path
     try:
         boxes = None if args.boxes is None else read_boxes(args.boxes).of(name)
-        with time_limit(analyzer.limits.seconds):
+        with time_limit(analyzer.options.limits.seconds):
             return analyzer.analyze(picture, boxes=boxes, whole_picture=args.whole_picture, input=name)
     except MienError as error:
         if isinstance(error, InputError) and not isinstance(error, ImageError):
@@ -259,27 +224,16 @@ def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
 def _folders(args: argparse.Namespace, paths: Sequence[str]) -> int:
     """Analyse folders (and photos beside them); returns the exit code."""
     from mien.analyze.drawings import Drawings
-    from mien.analyze.folder import BatchSettings, analyze_folder
+    from mien.analyze.folder import FolderSettings, analyze_folder
     from mien.analyze.listing import list_photos
 
     out = table_of(args, "a folder")
     if args.workers is not None and args.workers < 1:
         raise UsageError(f"--workers must be at least 1, got {args.workers}")
-    settings = BatchSettings(
-        models=args.models,
-        network=args.network,
-        detector=args.detector,
-        min_face=args.min_face,
-        area=None if args.area is None else tuple(args.area),
-        coverage=args.coverage,
-        min_authenticity=args.min_authenticity,
-        boxes=args.boxes,
-        whole_picture=args.whole_picture,
-        save_image=args.save_image,
-        heatmap=args.heatmap,
-        limits=limits_of(args),
-        prior=args.prior,
-    )
+    settings = FolderSettings(
+        options_of(args), args.models, args.network, boxes=args.boxes, whole_picture=args.whole_picture,
+        save_image=args.save_image, save_heatmap=args.heatmap,
+    )  # fmt: skip
     drawings = Drawings(args.save_image, args.heatmap)
     listing = list_photos(paths, args.recursive, drawings.folders)
     if not args.quiet:

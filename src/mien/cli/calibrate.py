@@ -14,7 +14,7 @@ from mien.errors import MissingExtraError, UsageError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=Path, metavar="CACHE", help="a prepared data set (mien data prepare)")
+    source.add_argument("--cache", type=Path, metavar="CACHE", help="a prepared data set (mien data prepare)")
     source.add_argument("--table", type=Path, metavar="PREDICTIONS", help="a PredictionTable (parquet or csv)")
     source.add_argument(
         "--unlabelled", type=Path, metavar="FOLDER",
@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--fit-on and --check-on are both {args.fit_on}: a fit must be checked on other faces")
     if args.splits < 1 or args.faces < 0:
         raise UsageError(f"--splits is at least 1 and --faces at least 0, got {args.splits} and {args.faces}")
-    if args.occlusion and not (args.data and args.results):
-        raise UsageError("--occlusion needs --data and --results")
+    if args.occlusion and not (args.cache and args.results):
+        raise UsageError("--occlusion needs --cache and --results")
     try:
         from mien.measure import calibrate as trust_run
     except ModuleNotFoundError as error:
@@ -69,8 +69,8 @@ def run(args: argparse.Namespace) -> int:
         print(text, file=sys.stderr, flush=True)
 
     command = "mien " + " ".join(sys.argv[1:])
-    if args.data:
-        evidence = trust_run.evidence_of_cache(args.data, args.models, args.fit_on, args.check_on, say)
+    if args.cache:
+        evidence = trust_run.evidence_of_cache(args.cache, args.models, args.fit_on, args.check_on, say)
     else:
         evidence = trust_run.evidence_of_table(args.table, args.fit_on, args.check_on)
     out = trust_run.models_folder(args.models) if args.out is None else args.out
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if args.occlusion:
         from mien.measure.occlusion import measure_to
 
-        summary["occlusion"] = measure_to(args.data, args.models, out, args.results, command, args.faces, say)
+        summary["occlusion"] = measure_to(args.cache, args.models, out, args.results, command, args.faces, say)
     print(json.dumps(summary, indent=1) if args.json else trust_run.in_words(summary))
     return 0
 

@@ -13,6 +13,8 @@ from mien.trust.fitted import lookup, read_table
 from mien.types import EMOTIONS, PARTS
 
 _FILES = {"parts": "contribution", "pairs": "interactions", "coalitions": "coalitions", "psychology": "psychology"}
+_WIDTH = len("+10.000 (+10.000 to +10.000)") + 2
+"""Of a column: two spaces between the widest values."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,12 +87,12 @@ def _text(table: pd.DataFrame, show: str, game: str) -> str:
         "pairs": "Interaction of each pair",
         "coalitions": "Worth of each area",
     }
-    lines = [f"{heads[show]}, {unit} (95% interval)", "", f"{'':12}" + "".join(f"{n:>24}" for n in names)]
+    lines = [f"{heads[show]}, {unit} (95% interval)", "", f"{'':12}" + "".join(f"{n:>{_WIDTH}}" for n in names)]
     for key in [(overall, "all"), *((game, e.value) for e in EMOTIONS)]:
         if (*key, names[0]) in rows:
             cells = [rows[(*key, n)] for n in names]
             texts = [f"{c['value']:+.3f} ({c['low']:+.3f} to {c['high']:+.3f})" for c in cells]
-            lines.append(f"{'all faces' if key[1] == 'all' else key[1]:12}" + "".join(f"{t:>24}" for t in texts))
+            lines.append(f"{'all faces' if key[1] == 'all' else key[1]:12}" + "".join(f"{t:>{_WIDTH}}" for t in texts))
     if show == "parts":
         lines += ["", f"Parts: {', '.join(p.value for p in PARTS)}. The whole face also shows jaw and cheeks."]
     return "\n".join(lines)

@@ -47,13 +47,9 @@ def _add_check(actions: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _add_prepare(actions: Any, common: argparse.ArgumentParser) -> None:
-    text = "find every face once and write all crops; the same command goes on after any interruption"
+    text = "find every face once; the same command goes on after any interruption"
     parser = actions.add_parser("prepare", parents=[common], help=text, description=text)
     parser.add_argument("--out", type=Path, default=CACHE_FOLDER, help=f"folder of caches (default: {CACHE_FOLDER})")
-    parser.add_argument(
-        "--specs", default=",".join(STUDY_SPECS),
-        help=f"crops to write, of {','.join(STUDY_SPECS)} (default: all; 'none' cuts them when they are needed)",
-    )  # fmt: skip
     parser.add_argument(
         "--detector", choices=DETECTORS, default="mesh", help="mesh (default), or dlib, as in the published study"
     )
@@ -73,7 +69,7 @@ def _add_show(actions: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=SPLITS, help="only this split (default: any)")
     parser.add_argument("-n", type=int, default=6, help="how many faces (default 6)")
     parser.add_argument("--seed", type=int, default=0, help="which faces: another seed draws others")
-    parser.add_argument("--spec", choices=STUDY_SPECS, default="published", help="how the crops are cut")
+    parser.add_argument("--crops", choices=STUDY_SPECS, default="published", help="how the crops are cut")
     parser.add_argument("--detector", choices=DETECTORS, default="mesh")
 
 
@@ -88,8 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _prepare(dataset: Dataset, args: argparse.Namespace) -> int:
-    specs = () if args.specs == "none" else tuple(args.specs.split(","))
-    config = PrepareConfig(args.detector, specs, args.workers, args.limit, args.skip_broken)
+    config = PrepareConfig(args.detector, args.workers, args.limit, args.skip_broken)
     done = prepare(dataset, args.out, config)
     text = json.dumps(done.report, indent=1)
     if args.report:
@@ -110,7 +105,7 @@ def _show(dataset: Dataset, args: argparse.Namespace) -> int:
     from mien.data.sheet import draw_sheet, write_sheet
 
     emotion = None if args.emotion is None else Emotion(args.emotion)
-    faces = draw_sheet(dataset, STUDY_SPECS[args.spec], emotion, args.split, args.n, args.seed, args.detector)
+    faces = draw_sheet(dataset, STUDY_SPECS[args.crops], emotion, args.split, args.n, args.seed, args.detector)
     write_sheet(faces, args.out)
     print(f"{args.out}: {len(faces.rows)} faces")
     return 0

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +67,13 @@ def run(args: argparse.Namespace) -> int:
     repeated = set(cache.index.loc[cache.repeated, "id"])
     result = {
         "command": "mien " + " ".join(sys.argv[1:]),
-        "dataset": models.manifest["dataset"],
+        "dataset": models.manifest.dataset,
         "split": args.split,
         "network": models.network,
         "models": {a.value: models.entry(a).sha256[:12] for a in models.areas},
         **_measured(table, models, repeated),
     }
-    if "visualisation" in models.manifest and not args.no_visualisation:
+    if models.manifest.visualisation is not None and not args.no_visualisation:
         print("visualisation network", file=sys.stderr)
         seen = predict_visualisation(cache, models, args.split, "any")
         result["models"]["visualisation"] = models.visualisation.sha256[:12]
@@ -144,8 +145,7 @@ def _disturbances(args: argparse.Namespace) -> int:
     args.disturbances.parent.mkdir(parents=True, exist_ok=True)
     table.round(5).to_csv(args.disturbances, index=False)
     if args.record:
-        manifest = models.manifest | {"face_size_range": list(measured_sizes(table))}
-        (models.folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        replace(models.manifest, face_size_range=measured_sizes(table)).write()
     wide = table.pivot(index="disturbance", columns="area", values="accuracy")
     print(wide.loc[table["disturbance"].unique(), [a.value for a in AREAS]].map("{:.2%}".format).to_string())
     return 0

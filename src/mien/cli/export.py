@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Export and write the manifest."""
     try:
         from mien.study.plan import cpu_configs
-        from mien.train.export import ReleaseConfig, release
+        from mien.train.export import ExportConfig, export_trainings
         from mien.train.runs import load
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "train", "mien export") from error
@@ -45,12 +45,12 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--strength is from 0 to 1, got {args.strength}")
     if all(folder.name.startswith("resnet-") for folder in args.runs):
         return _export_resnet(args)
-    config = ReleaseConfig(args.precision, not args.no_flip, args.strength)
+    config = ExportConfig(args.precision, not args.no_flip, args.strength)
     trainings = [load(folder) for folder in args.runs]
     studied = {config.name for config in cpu_configs()}
     commands = {t.name: STUDY_COMMAND if t.folder.name in studied else command_of(t) for t in trainings}
-    manifest = release(FaceCache.open(args.cache), trainings, args.out, config, commands=commands)
-    print(f"{args.out}: default network {manifest['default']}")
+    manifest = export_trainings(FaceCache.open(args.cache), trainings, args.out, config, commands=commands)
+    print(f"{args.out}: default network {manifest.default}")
     return 0
 
 

@@ -124,7 +124,7 @@ def _source(data: str, args: argparse.Namespace) -> FaceCache | Dataset:
     if not (name and colon and root):
         raise UsageError(f"a data set is given as NAME:ROOT, such as ferplus:~/data/ferplus; got {data!r}")
     dataset = read(name, root)
-    folder = folder_of(dataset, args.caches, PrepareConfig("dlib", specs=(), quiet=True))
+    folder = folder_of(dataset, args.caches, PrepareConfig("dlib", quiet=True))
     return FaceCache.open(folder) if folder.is_dir() else dataset
 
 

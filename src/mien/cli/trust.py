@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from mien.cli.analyze import PRIOR_HELP
+from mien.cli.options import PRIOR_HELP
 from mien.data.samples import SPLITS
 from mien.errors import UsageError
 from mien.trust.authenticity import in_words

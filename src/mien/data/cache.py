@@ -7,11 +7,12 @@ A cache is a folder::
                       source (relative to the data set's root), picture (hash of its content), detector, score,
                       presence, pose_yaw pose_pitch pose_roll (degrees; missing where dlib found the face),
                       box_x0 box_y0 box_x1 box_y1 (pixels of the face's picture), face_size (pixels, there too)
-    canvases.npy        uint8 [N, 96, 96], the faces as crops.Canvas
+    canvases.npy      uint8 [N, 96, 96], the faces as crops.Canvas
     landmarks.npy     float32 [N, 68, 2], in pixels of the canvas
     meshes.npy        float16 [N, 468, 3], in pixels of the canvas; absent where dlib found the faces
     extents.npy       float32 [N, 4], in pixels of the canvas
-    crops/KEY.npy     uint8 [N, 7, 64, 64], one file a CropSpec (KEY is CropSpec.key); axis 1 in the order of AREAS
+
+Crops are cut from the canvases when they are needed: :func:`crops_of`.
 """
 
 from __future__ import annotations
@@ -110,17 +111,6 @@ class FaceCache:
         if "picture" not in self.index:
             return np.zeros(len(self.index), bool)
         return (self.index.groupby("picture")["split"].transform("nunique") > 1).to_numpy(bool)
-
-    def crops(self, spec: CropSpec) -> UInt8:
-        """uint8 [N, 7, size, size]: every face's seven crops, in the order of AREAS, memory-mapped.
-
-        Raises:
-            DatasetError: they were not prepared.
-        """
-        path = self.folder / "crops" / f"{spec.key}.npy"
-        if not path.is_file():
-            raise DatasetError(f"{self.folder} holds no crops {spec.key} (mien data prepare --specs)")
-        return cast(UInt8, np.load(path, mmap_mode="r"))
 
     def canvas(self, row: int) -> Canvas:
         """One face's canvas."""

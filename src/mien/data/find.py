@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,7 +17,6 @@ from mien.data.store import Source, pixel_table
 from mien.errors import ImageError
 from mien.face.crops import CANVAS_SIDE, canvas_of
 from mien.face.detect import DetectorChoice, detect_each, detect_one
-from mien.jobs.files import replace_file
 from mien.types import DetectorName, Face, Float32, Float64, UInt8
 
 Float16 = npt.NDArray[np.float16]
@@ -89,21 +86,6 @@ class Chunk:
             np.full(n, np.nan, np.float32), np.full((n, 3), np.nan, np.float32),
             np.zeros(n, np.float64), np.zeros(n, np.float64),
         )  # fmt: skip
-
-    def save(self, path: Path) -> None:
-        """Keep it: after a kill at any moment the file is whole or absent."""
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        replace_file(path, lambda file: np.savez(file, **arrays))
-
-    @classmethod
-    def load(cls, path: Path, n: int) -> Chunk | None:
-        """Read it back; None where it is absent, damaged or of another length."""
-        try:
-            with path.open("rb") as file, np.load(file) as arrays:
-                chunk = cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile, EOFError):
-            return None
-        return chunk if len(chunk.canvases) == n else None
 
 
 def find_faces(task: ChunkTask) -> Chunk:

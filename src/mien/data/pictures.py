@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -114,7 +114,7 @@ def inspect(dataset: Dataset, workers: int | None = None, quiet: bool = False) -
     problems: list[tuple[int, Problem]] = []
     notes: list[tuple[int, Problem]] = []
     progress = Progress("looking at every picture", len(faces), "pictures", quiet=quiet)
-    for (source, positions), look in zip(faces.items(), _looks(list(faces), workers), strict=True):
+    for (source, positions), look in zip(faces.items(), _looks(list(faces), workers, _look), strict=True):
         for position in positions:
             where, box = dataset.where[position], dataset.samples[position].box
             if look.error:
@@ -134,26 +134,52 @@ def inspect(dataset: Dataset, workers: int | None = None, quiet: bool = False) -
     return Inspection(tuple(digests), in_order[0], in_order[1] + shared)
 
 
-def _looks(sources: list[Source], workers: int | None) -> Iterator[_Look]:
+def hash_pictures(dataset: Dataset, workers: int | None = None) -> Inspection:
+    """Hash every picture as :func:`inspect` does, and decode none: what is broken, or beside its box, is not noticed.
+
+    Raises:
+        InterruptedWork: stopped by the user.
+    """
+    sources = list(dict.fromkeys(sample.source for sample in dataset.samples))
+    looks = dict(zip(sources, _looks(sources, workers, _hash), strict=True))
+    problems = [Problem(str(source), look.error) for source, look in looks.items() if look.error]
+    return Inspection(tuple(looks[sample.source].digest for sample in dataset.samples), tuple(problems), ())
+
+
+def _looks(sources: list[Source], workers: int | None, look: Callable[[Source], _Look]) -> Iterator[_Look]:
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         try:
-            yield from pool.map(_look, sources)
+            yield from pool.map(look, sources)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             raise InterruptedWork("stopped while looking at the pictures; nothing was written yet") from None
 
 
-def _look(source: Source) -> _Look:
+def _hash(source: Source) -> _Look:
+    """Without decoding; the shape is known of a csv's rows only."""
     try:
         row = csv_row(source)
         if row is not None:
             pixels = _row_pixels(*row)
-            return _Look(hashlib.blake2b(pixels.tobytes(), digest_size=16).hexdigest(), pixels.shape)
+            return _Look(_digest(pixels.tobytes()), pixels.shape)
+        return _Look(_digest(read_bytes(source)), (0, 0))
+    except ImageError as error:
+        return _Look("", (0, 0), str(error))
+
+
+def _look(source: Source) -> _Look:
+    if csv_row(source) is not None:
+        return _hash(source)
+    try:
         content = read_bytes(source)
         height, width = load(content).shape[:2]
     except ImageError as error:
         return _Look("", (0, 0), str(error))
-    return _Look(hashlib.blake2b(content, digest_size=16).hexdigest(), (height, width))
+    return _Look(_digest(content), (height, width))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def _box_remarks(box: Float32 | None, shape: tuple[int, int]) -> tuple[str, str]:

@@ -1,9 +1,10 @@
 """A data set -> a cache of faces (``mien.data.cache``): found once, in parallel, resumable after a kill at any moment.
 
-While it runs, OUT holds ``.NAME-HASH.partial/`` with the finished pieces; it is renamed to ``NAME-HASH/`` when all is
+While it runs, OUT holds ``.NAME-HASH.partial/`` with what is found so far; it is renamed to ``NAME-HASH/`` when all is
 there. HASH covers the pictures' content, labels, splits and every setting that decides a pixel, so a changed setting
-makes another cache and never reads a stale one. Crops have the setting in their file's name and can be added later.
-Same data, same settings, same library versions: same bytes, whatever the number of workers or kills.
+makes another cache and never reads a stale one. Crops are cut from the
+canvases when they are needed. Same data, same settings, same library versions: same bytes, whatever the number of
+workers or kills.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,23 +25,26 @@ import pandas as pd
 from mien.data import Dataset, Inspection, inspect, read
 from mien.data.cache import VOTE_COLUMNS, FaceCache
 from mien.data.dataset import summary_of
-from mien.data.find import DETECTOR_CODES, Chunk, ChunkTask, find_faces, pieces, probe, warm_up
+from mien.data.find import DETECTOR_CODES, ChunkTask, find_faces, pieces, probe, warm_up
+from mien.data.pictures import hash_pictures
+from mien.data.rows import FaceRows
 from mien.data.store import csv_row
 from mien.data.summary import Preparation, contents, speed_of, wall_clock
 from mien.errors import DatasetError, ImageError, InputError, InterruptedWork, MissingExtraError, UsageError
-from mien.face.crops import CANVAS_SIDE, Canvas, cut
+from mien.face.crops import CANVAS_SIDE
 from mien.face.detect import ONE_FACE, DetectorChoice, check_detector
-from mien.face.spec import STUDY_SPECS, CropSpec
-from mien.jobs.files import _only_one, hash_of, new_array, replace_file, sync_folder
+from mien.face.spec import STUDY_SPECS
+from mien.jobs.files import _only_one, hash_of, replace_file, sync_folder
 from mien.jobs.progress import Progress
 from mien.jobs.workers import Lost, Map, worker_map
-from mien.types import AREAS, Float64, UInt8
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same settings would give other bytes."""
 
 CHUNK = 64
 """Faces a piece: a kill loses at most so many a worker."""
+BYTES_A_FACE = 13_000
+"""On the disk: a canvas, landmarks, the mesh, and a line of the index."""
 
 CACHE_FOLDER = Path("~/.cache/mien/cache")
 
@@ -51,7 +55,6 @@ class PrepareConfig:
 
     Attributes:
         detector: ``mesh`` (BlazeFace and the face mesh), or ``dlib`` (HOG, then CNN), as published.
-        specs: names out of STUDY_SPECS; the crops to write.
         workers: processes; 0 is one a core.
         limit: only so many faces, spread evenly, for a trial; 0 is all.
         skip_broken: go on without the faces that are missing or broken, instead of refusing.
@@ -59,16 +62,12 @@ class PrepareConfig:
     """
 
     detector: DetectorChoice = "mesh"
-    specs: tuple[str, ...] = tuple(STUDY_SPECS)
     workers: int = 0
     limit: int = 0
     skip_broken: bool = False
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.specs if name not in STUDY_SPECS]
-        if unknown:
-            raise UsageError(f"unknown crop spec {unknown[0]!r}: choose from {', '.join(STUDY_SPECS)}")
         check_detector(self.detector)
         if self.workers < 0 or self.limit < 0:
             raise UsageError("workers and limit are at least 0")
@@ -93,7 +92,7 @@ def prepared(
     name, colon, root = data.partition(":")
     if not (name and colon and root):
         raise UsageError(f"a data set is given as NAME:ROOT, such as ferplus:~/data/ferplus; got {data!r}")
-    return prepare(read(name, root), out, PrepareConfig(detector, specs=(), quiet=quiet)).cache
+    return prepare(read(name, root), out, PrepareConfig(detector, quiet=quiet)).cache
 
 
 def prepare(dataset: Dataset, out: Path | str, config: PrepareConfig = PrepareConfig()) -> Preparation:
@@ -113,9 +112,8 @@ def prepare(dataset: Dataset, out: Path | str, config: PrepareConfig = PrepareCo
     """
     _need_pyarrow()
     out = Path(out).expanduser()
-    inspection = inspect(dataset, config.processes, config.quiet)
-    job = _Job.of(dataset, inspection, out, config)
     try:
+        job = _job_of(dataset, out, config)
         out.mkdir(parents=True, exist_ok=True)
         return _run(job)
     except OSError as error:
@@ -131,8 +129,18 @@ def prepare(dataset: Dataset, out: Path | str, config: PrepareConfig = PrepareCo
 
 def folder_of(dataset: Dataset, out: Path | str = CACHE_FOLDER, config: PrepareConfig = PrepareConfig()) -> Path:
     """Where :func:`prepare` puts, or has put, the cache of a data set; raises as it does for missing pictures."""
-    inspection = inspect(dataset, config.processes, config.quiet)
-    return _Job.of(dataset, inspection, Path(out).expanduser(), config).folder
+    return _job_of(dataset, Path(out).expanduser(), config).folder
+
+
+def _job_of(dataset: Dataset, out: Path, config: PrepareConfig) -> _Job:
+    """The preparation; where its cache is there already, no picture is decoded."""
+    if not dataset.problems:
+        hashed = hash_pictures(dataset, config.processes)
+        if not hashed.problems:
+            job = _Job.of(dataset, hashed, out, config)
+            if job.folder.is_dir():
+                return job
+    return _Job.of(dataset, inspect(dataset, config.processes, config.quiet), out, config)
 
 
 def _need_pyarrow() -> None:
@@ -184,10 +192,6 @@ class _Job:
     def work(self) -> Path:
         return self.out / f".{self.folder.name}.partial"
 
-    @property
-    def specs(self) -> list[CropSpec]:
-        return [STUDY_SPECS[name] for name in self.config.specs]
-
     def tasks(self) -> list[ChunkTask]:
         samples = [self.dataset.samples[i] for i in self.chosen]
         return [
@@ -223,7 +227,7 @@ def _settings(
         "data": hash_of(faces),
         "detector": detector,
         "attempts": _attempts(detector),
-        "frame_side": CANVAS_SIDE,
+        "canvas_side": CANVAS_SIDE,
         "face_size": FACE_SIZE,
         "probe": probe(FACE_SIZE, detector),
     }
@@ -239,44 +243,44 @@ def _attempts(detector: DetectorChoice) -> list[Any]:
 
 def _run(job: _Job) -> Preparation:
     load, started = _load(), time.monotonic()
-    before = times = None
     complete = job.folder.is_dir()
-    _check_space(job, complete)
-    work = job.folder if complete else job.work
-    work.mkdir(exist_ok=True)
-    with _only_one(work), worker_map(job.config.processes, _warm_up(job)) as mapped:
+    speed: dict[str, Any] = {}
+    if not complete:
+        _check_space(job)
+        job.work.mkdir(exist_ok=True)
+    with _only_one(job.folder if complete else job.work):
         if complete:
-            _check_whole(work)
-        elif not (work / "settings.json").is_file():
-            before = _find(job, mapped)
-            _assemble(job)
-        seconds = time.monotonic() - started
-        _cut_missing(job, work, mapped)
-        if not complete:
-            times = _times(job)
-            shutil.rmtree(work / "chunks", ignore_errors=True)
-            sync_folder(work)
-            work.rename(job.folder)
-            sync_folder(job.out)
+            _check_whole(job.folder)
+        else:
+            speed = _prepare(job, load, started)
     report = {"dataset": job.dataset.name, "layout": job.dataset.layout} | contents(job.folder)
-    report |= {"crops": [spec.key for spec in job.specs], "skipped": list(job.skipped), "settings": job.settings}
-    if times is not None:
+    return Preparation(job.folder, report | {"skipped": list(job.skipped), "settings": job.settings} | speed)
+
+
+def _prepare(job: _Job, load: float | None, started: float) -> dict[str, Any]:
+    """Find every face, write the index, give the folder its name; returns the report of how fast it went."""
+    speed: dict[str, Any] = {}
+    if not (job.work / "settings.json").is_file():
+        with worker_map(job.config.processes, _warm_up(job)) as mapped:
+            rows = FaceRows(job.work, len(job.chosen), CHUNK, job.config.detector == "mesh")
+            before = _find(job, rows, mapped)
+            _describe(job, rows)
+        times = rows.detectors, rows["seconds"], rows["cpu_seconds"]
         speed = speed_of(*times, job.config.processes, job.config.detector in ("mesh", "dlib"))
-        report["speed"] = speed | wall_clock(len(job.chosen), before, seconds, load)
-    return Preparation(job.folder, report)
+        speed |= wall_clock(len(job.chosen), before, time.monotonic() - started, load)
+    shutil.rmtree(job.work / "found", ignore_errors=True)
+    sync_folder(job.work)
+    job.work.rename(job.folder)
+    sync_folder(job.out)
+    return {"speed": speed} if speed else {}
 
 
-def _check_space(job: _Job, complete: bool) -> None:
+def _check_space(job: _Job) -> None:
     """Refuse before hours of work rather than be killed when the disk is full."""
-    faces = 0 if complete else 2 * CANVAS_SIDE**2
-    missing = [spec for spec in job.specs if not (job.folder / "crops" / f"{spec.key}.npy").is_file()]
-    need = len(job.chosen) * (faces + sum(len(AREAS) * spec.size**2 for spec in missing))
+    need = len(job.chosen) * BYTES_A_FACE
     free = shutil.disk_usage(job.out).free
     if need > free:
-        raise InputError(
-            f"{job.out} has {free / 1e9:.1f} GB free and the cache needs {need / 1e9:.1f} GB "
-            f"({len(missing)} crop specs: fewer --specs need less)"
-        )
+        raise InputError(f"{job.out} has {free / 1e9:.1f} GB free and the cache needs {need / 1e9:.1f} GB")
 
 
 def _check_whole(folder: Path) -> None:
@@ -286,70 +290,29 @@ def _check_whole(folder: Path) -> None:
         raise DatasetError(f"{folder} was damaged from outside: delete it and run the same command again") from error
 
 
-def _chunk_paths(job: _Job) -> list[tuple[Path, int]]:
-    """File and number of faces of every piece."""
-    bounds = pieces(len(job.chosen), CHUNK)
-    return [(job.work / "chunks" / f"{number:05d}.npz", b - a) for number, (a, b) in enumerate(bounds)]
-
-
-def _find(job: _Job, mapped: Map) -> int:
+def _find(job: _Job, rows: FaceRows, mapped: Map) -> int:
     """Find the faces of every piece that is not there yet; returns how many faces an earlier run had found."""
-    (job.work / "chunks").mkdir(exist_ok=True)
-    paths = _chunk_paths(job)
-    missing = [number for number, (path, n) in enumerate(paths) if Chunk.load(path, n) is None]
-    before = len(job.chosen) - sum(paths[number][1] for number in missing)
+    missing = rows.missing
+    before = len(job.chosen) - rows.length(missing)
     progress = Progress("finding faces", len(job.chosen), "faces", done=before, quiet=job.config.quiet)
     tasks = job.tasks()
     for number, chunk in zip(missing, mapped(find_faces, (tasks[n] for n in missing)), strict=True):
-        chunk.save(paths[number][0])
+        rows.put(number, chunk)
         progress.add(len(chunk.canvases))
     progress.close()
     return before
 
 
-def _chunks(job: _Job) -> Iterator[Chunk]:
-    """The finished pieces, one in memory at a time."""
-    for path, n in _chunk_paths(job):
-        chunk = Chunk.load(path, n)
-        if chunk is None:
-            raise DatasetError(f"{path} vanished while it was needed: run the same command again")
-        yield chunk
-
-
-def _assemble(job: _Job) -> None:
-    """The cache's own files; settings.json last, so that it vouches for the others."""
-    n = len(job.chosen)
-    with (
-        new_array(job.work / "canvases.npy", (n, CANVAS_SIDE, CANVAS_SIDE), np.uint8) as canvases,
-        new_array(job.work / "landmarks.npy", (n, 68, 2), np.float32) as landmarks,
-        new_array(job.work / "extents.npy", (n, 4), np.float32) as extents,
-    ):
-        for (start, stop), chunk in zip(pieces(n, CHUNK), _chunks(job), strict=True):
-            canvases[start:stop] = chunk.canvases
-            landmarks[start:stop] = chunk.landmarks
-            extents[start:stop] = chunk.extents
-    _assemble_meshes(job, n)
-    table = _index(job)
+def _describe(job: _Job, rows: FaceRows) -> None:
+    """The cache's index, and settings.json last, so that it vouches for all other files."""
+    table = _index(job, rows)
     replace_file(job.work / "index.parquet", lambda file: table.to_parquet(file, index=False, compression="zstd"))
     text = json.dumps(job.settings, indent=1, sort_keys=True) + "\n"
     replace_file(job.work / "settings.json", lambda file: file.write(text.encode()))
 
 
-def _assemble_meshes(job: _Job, n: int) -> None:
-    if job.config.detector != "mesh":
-        return
-    with new_array(job.work / "meshes.npy", (n, 468, 3), np.float16) as meshes:
-        for (start, stop), chunk in zip(pieces(n, CHUNK), _chunks(job), strict=True):
-            meshes[start:stop] = chunk.meshes
-
-
-def _index(job: _Job) -> pd.DataFrame:
-    boxes, sizes, scores, detectors, presences, poses = (
-        np.concatenate(arrays)
-        for arrays in zip(
-            *((c.boxes, c.sizes, c.scores, c.detectors, c.presences, c.poses) for c in _chunks(job)), strict=True
-        )
-    )
+def _index(job: _Job, rows: FaceRows) -> pd.DataFrame:
+    boxes, poses = rows["boxes"], rows["poses"]
     samples = [job.dataset.samples[i] for i in job.chosen]
     columns: dict[str, Any] = {
         "id": [s.id for s in samples],
@@ -363,56 +326,13 @@ def _index(job: _Job) -> pd.DataFrame:
     columns |= {name: votes[:, i] for i, name in enumerate(VOTE_COLUMNS)}
     columns["source"] = [job.dataset.store.relative(s.source) for s in samples]
     columns["picture"] = list(job.digests)
-    columns["detector"] = [DETECTOR_CODES[code] for code in detectors]
-    columns["score"] = scores
-    columns["presence"] = presences
+    columns["detector"] = [DETECTOR_CODES[code] for code in rows["detectors"]]
+    columns["score"] = rows["scores"]
+    columns["presence"] = rows["presences"]
     columns |= {f"pose_{name}": poses[:, i] for i, name in enumerate(("yaw", "pitch", "roll"))}
     columns |= {name: boxes[:, i] for i, name in enumerate(("box_x0", "box_y0", "box_x1", "box_y1"))}
-    columns["face_size"] = sizes
+    columns["face_size"] = rows["sizes"]
     return pd.DataFrame(columns)
-
-
-@dataclass(frozen=True)
-class _CutTask:
-    folder: Path
-    target: Path
-    spec: CropSpec
-    start: int
-    stop: int
-
-
-def _cut_missing(job: _Job, folder: Path, mapped: Map) -> None:
-    """Crops of the wanted specs that are not there yet, each file whole or absent."""
-    crops = folder / "crops"
-    crops.mkdir(exist_ok=True)
-    for stale in crops.glob("*.tmp"):
-        stale.unlink()
-    for spec in job.specs:
-        path = crops / f"{spec.key}.npy"
-        if path.is_file():
-            continue
-        n = len(job.chosen)
-        progress = Progress(f"cutting {spec.key}", n, "faces", quiet=job.config.quiet)
-        with new_array(path, (n, len(AREAS), spec.size, spec.size), np.uint8) as target:
-            file = Path(str(target.filename))
-            tasks = [_CutTask(folder, file, spec, start, stop) for start, stop in pieces(n, 16 * CHUNK)]
-            for done in mapped(_cut, tasks):
-                progress.add(done)
-        progress.close()
-    sync_folder(crops)
-
-
-def _cut(task: _CutTask) -> int:
-    """Cut some faces' seven crops into the file; returns how many faces."""
-    canvases, landmarks, extents = (
-        np.load(task.folder / f"{name}.npy", mmap_mode="r") for name in ("canvases", "landmarks", "extents")
-    )
-    target = np.load(task.target, mmap_mode="r+")
-    for row in range(task.start, task.stop):
-        canvas = Canvas(np.asarray(canvases[row]), np.asarray(landmarks[row]), np.asarray(extents[row]))
-        target[row] = np.stack([cut(canvas, area, task.spec) for area in AREAS])
-    target.flush()
-    return task.stop - task.start
 
 
 def _warm_up(job: _Job) -> Callable[[], Any]:
@@ -423,13 +343,3 @@ def _warm_up(job: _Job) -> Callable[[], Any]:
 def _load() -> float | None:
     """Load average of the last minute, where the system tells it."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-
-
-def _times(job: _Job) -> tuple[UInt8, Float64, Float64] | None:
-    """Detector, seconds and processor seconds of every face; None where an earlier run has thrown its pieces away."""
-    try:
-        found = [(chunk.detectors, chunk.seconds, chunk.cpu_seconds) for chunk in _chunks(job)]
-    except DatasetError:
-        return None
-    detectors, seconds, cpu_seconds = zip(*found, strict=True)
-    return np.concatenate(detectors), np.concatenate(seconds), np.concatenate(cpu_seconds)

@@ -49,8 +49,6 @@ class Preparation:
         yield f"face found by: {found}; fallen back to the whole frame: {fallen:,} ({fallen / r['faces']:.1%})"
         for text in r.get("skipped", []):
             yield f"skipped: {text}"
-        if r["crops"]:
-            yield f"crops: {', '.join(r['crops'])}"
         if "speed" in r:
             yield from _speed_lines(r["speed"])
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from mien.face.areas import PIECES, bounding_box
 from mien.face.crops import Canvas, cut
+from mien.face.landmarks import BROWS, EYES, MOUTH, NOSE, indices
 from mien.face.spec import CropSpec
 from mien.types import Area, Float32, Float64, UInt8
 
@@ -28,7 +29,7 @@ RAISED = 0.05
 BLANK_GROWTH = 1.5
 """A blanked hull is this much larger than the piece's own: what hides a piece is seldom as small as the piece."""
 
-INNER = tuple(range(17, 68))
+INNER = indices(BROWS, NOSE, EYES, MOUTH)
 """0-based landmarks that decide the alignment."""
 
 TEMPLATE: Float64 = np.array([
@@ -138,12 +139,22 @@ def area_view(canvas: Canvas, area: Area, spec: CropSpec) -> UInt8:
     Returns:
         uint8 [size, size]; 0 = not visible.
     """
+    return area_views(canvas, [area], spec)[area]
+
+
+def area_views(canvas: Canvas, areas: Iterable[Area], spec: CropSpec) -> dict[Area, UInt8]:
+    """What a network sees of several areas of one face; see :func:`area_view`. The face is aligned once.
+
+    Returns:
+        uint8 [size, size] an area; 0 = not visible.
+    """
     if spec.mask != "aligned":
-        return cut(canvas, area, spec)
-    face = aligned(canvas, side=spec.size)
-    if area is Area.WHOLE_FACE:
-        return face.pixels
-    return np.asarray(face.pixels * area_mask(face, area, canvas.landmarks), np.uint8)
+        return {area: cut(canvas, area, spec) for area in areas}
+    face, views = aligned(canvas, side=spec.size), {}
+    for area in areas:
+        shown = 1 if area is Area.WHOLE_FACE else area_mask(face, area, canvas.landmarks)
+        views[area] = np.asarray(face.pixels * shown, np.uint8)
+    return views
 
 
 def blanked(face: AlignedFace, pieces: Iterable[str], growth: float = BLANK_GROWTH) -> UInt8:

@@ -5,29 +5,29 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mien.face.landmarks import BROWS, EYES, LEFT_BROW, LEFT_EYE, MOUTH, NOSE, RIGHT_BROW, RIGHT_EYE, indices
 from mien.face.spec import PUBLISHED_SPEC, CropSpec
 from mien.types import Area, Float32, Part, UInt8
 
-
-def _span(first: int, last: int) -> tuple[int, ...]:
-    """dlib's 1-based inclusive landmark numbers as 0-based indices."""
-    return tuple(range(first - 1, last))
-
-
 PART_LANDMARKS: dict[str, dict[Part, tuple[int, ...]]] = {
     "one": {
-        Part.EYES: _span(18, 22) + _span(37, 42),
-        Part.NOSE: _span(29, 36),
-        Part.MOUTH: _span(49, 68),
+        Part.EYES: indices(RIGHT_BROW, RIGHT_EYE),
+        Part.NOSE: indices(NOSE)[1:],
+        Part.MOUTH: indices(MOUTH),
     },
     "both": {
-        Part.EYES: _span(18, 27) + _span(37, 48),
-        Part.NOSE: _span(29, 36),
-        Part.MOUTH: _span(49, 68),
+        Part.EYES: indices(BROWS, EYES),
+        Part.NOSE: indices(NOSE)[1:],
+        Part.MOUTH: indices(MOUTH),
     },
 }
+"""The paper's Table 4, by ``CropSpec.eyes``; published, and numbered from 1 there: eyes 18-22 and 37-42, nose 29-36,
+mouth 49-68."""
 
-_EYE_PATCHES = {"one": ((18, 22, 37, 42),), "both": ((18, 22, 37, 42), (23, 27, 43, 48))}
+_EYE_PATCHES = {
+    "one": (indices(RIGHT_BROW, RIGHT_EYE),),
+    "both": (indices(RIGHT_BROW, RIGHT_EYE), indices(LEFT_BROW, LEFT_EYE)),
+}
 
 
 def landmark_indices(area: Area, spec: CropSpec = PUBLISHED_SPEC) -> tuple[int, ...]:
@@ -45,7 +45,7 @@ def hull_groups(area: Area, spec: CropSpec) -> list[tuple[int, ...]]:
     groups: list[tuple[int, ...]] = []
     for part in sorted(area.parts):
         if part is Part.EYES:
-            groups += [_span(a, b) + _span(c, d) for a, b, c, d in _EYE_PATCHES[spec.eyes]]
+            groups += _EYE_PATCHES[spec.eyes]
         else:
             groups.append(PART_LANDMARKS[spec.eyes][part])
     return groups
@@ -79,10 +79,10 @@ def square_of(box: Float32, padded: bool) -> Float32:
 
 
 PIECES: dict[str, tuple[int, ...]] = {
-    "right_eye": (*range(17, 22), *range(36, 42)),
-    "left_eye": (*range(22, 27), *range(42, 48)),
-    "nose": tuple(range(28, 36)),
-    "mouth": tuple(range(48, 68)),
+    "right_eye": indices(RIGHT_BROW, RIGHT_EYE),
+    "left_eye": indices(LEFT_BROW, LEFT_EYE),
+    "nose": indices(NOSE)[1:],
+    "mouth": indices(MOUTH),
 }
 """Pieces of the face and their 0-based landmarks. Right and left are the person's; ``right_eye`` is the brow and eye
 of the published eyes area."""

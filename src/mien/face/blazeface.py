@@ -13,7 +13,7 @@ import numpy as np
 from mien.face.session import session
 from mien.types import Float32, UInt8
 
-Range = Literal["short", "full", "sparse", "back"]
+Range = Literal["short", "back"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,6 @@ class _Kind:
 
 KINDS: dict[Range, _Kind] = {
     "short": _Kind(128, ((16, 2), (8, 6))),
-    "full": _Kind(192, ((48, 1),)),
-    "sparse": _Kind(192, ((48, 1),)),
     "back": _Kind(256, ((16, 2), (8, 6))),
 }
 OVERLAP = 0.3
@@ -115,7 +113,7 @@ def look(pictures: Sequence[UInt8], how: Look) -> list[Found]:
     side = KINDS[how.kind].side
     boxed = [letterboxed(rgb, side, how.margin) for rgb in pictures]
     squares = np.stack([np.rot90(square, how.turns) for square, _ in boxed])
-    raw, logits = session(f"blazeface_{how.kind}").run(None, {"image": squares})
+    raw, logits = session(f"blazeface_{how.kind}").run(["boxes", "scores"], {"image": squares})
     scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
     found = []
     for rgb, (_, letterbox), values, score in zip(pictures, boxed, raw, scores, strict=True):
@@ -135,7 +133,7 @@ MOST = 60
 
 def raw(squares: UInt8, kind: Range) -> list[Found]:
     """The most likely boxes of each square uint8 [N, side, side, 3], unmerged, in its pixels; scores are logits."""
-    values, logits = session(f"blazeface_{kind}").run(None, {"image": squares})
+    values, logits = session(f"blazeface_{kind}").run(["boxes", "scores"], {"image": squares})
     found = []
     for of_square, scores in zip(values, logits, strict=True):
         top = np.argsort(-scores, kind="stable")[:MOST]

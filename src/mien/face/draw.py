@@ -12,17 +12,11 @@ import cv2
 import numpy as np
 
 from mien.face.areas import PART_LANDMARKS, PIECES, PIECES_OF_PART, bounding_box
+from mien.face.colours import PART_COLOURS, rgb
 from mien.types import Area, Face, Float32, Part, UInt8
 
 HEAT_WEIGHT, IMAGE_WEIGHT = 0.4, 0.5
 """The published overlay: heatmap x 0.4 + image x 0.5 (paper, CAM)."""
-
-PART_COLORS: dict[Part, tuple[int, int, int]] = {
-    Part.EYES: (86, 180, 233),
-    Part.NOSE: (0, 158, 115),
-    Part.MOUTH: (230, 159, 0),
-}
-"""RGB, from Okabe and Ito's palette: told apart with any colour vision."""
 
 _HIDDEN, _INK, _PAPER, _FAINT, _BAR = (150, 150, 150), (32, 33, 36), (255, 255, 255), (110, 113, 118), (66, 103, 178)
 
@@ -165,7 +159,7 @@ def visibility_picture(image: UInt8, marks: Sequence[tuple[Face, Mapping[str, fl
     for face, shares, hidden in marks:
         for piece, indices in PIECES.items():
             points = np.round(cv2.convexHull((face.landmarks[list(indices)] + 0.5) * grown - 0.5)).astype(np.int32)
-            color = _HIDDEN if piece in hidden else PART_COLORS[_PART_OF[piece]]
+            color = _HIDDEN if piece in hidden else rgb(PART_COLOURS[_PART_OF[piece]])
             if piece in hidden:
                 filled = canvas.copy()
                 cv2.fillConvexPoly(filled, points, color)
@@ -197,7 +191,7 @@ def mark_face(canvas: UInt8, face: Face, visible: Collection[Part], scale: float
     for point in points:
         _dot(canvas, point, _PAPER, dot)
     for part in Part:
-        color = PART_COLORS[part] if part in visible else _HIDDEN
+        color = rgb(PART_COLOURS[part]) if part in visible else _HIDDEN
         for index in PART_LANDMARKS["one"][part]:
             _dot(canvas, points[index], color, dot)
         _rectangle(canvas, bounding_box(points.astype(np.float32), Area.of({part})), color, thin)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.face import blazeface, mesh, verify
+from mien.face import blazeface, mesh, thumbnail, verify
 from mien.face.blazeface import Found, Look
 from mien.face.verify import Candidate
 from mien.types import Float32, UInt8
@@ -61,11 +61,19 @@ def faces(rgb: UInt8, min_face: float) -> list[Seen]:
     """
     proposals = [*_whole(rgb, FIRST), *_tiled(rgb, min_face)]
     found = _close(rgb, proposals, min_face)
+    if not found and max(rgb.shape[:2]) <= thumbnail.LARGEST:
+        found = _in_thumbnail(rgb, min_face)
     for looks in (AGAIN, TURNED):
         if found:
             break
         found = _close(rgb, _whole(rgb, looks), min_face)
     return found
+
+
+def _in_thumbnail(rgb: UInt8, min_face: float) -> list[Seen]:
+    seen = [Seen(*one) for one in thumbnail.faces(rgb)]
+    large = [one for one in seen if np.max(np.ptp(one.mesh[:, :2], axis=0)) >= 0.5 * min_face]
+    return _distinct([one for one in large if _inside(mesh.box_of(one.mesh), rgb.shape) >= LEAST_INSIDE])
 
 
 def central(found: Found, shape: tuple[int, ...]) -> Candidate | None:

@@ -92,6 +92,11 @@ def likelihood(rgb: UInt8, candidates: Sequence[Candidate], first: mesh.Meshes, 
 
 def features_of(rgb: UInt8, candidate: Candidate, first: mesh.Meshes, second: mesh.Meshes, i: int) -> Float64:
     """What is known of a proposal, float64 [305]: see :data:`NAMES`."""
+    return np.array([*second.features[i], *lie_of(candidate, first, second, i), *look_again(rgb, candidate)])
+
+
+def lie_of(candidate: Candidate, first: mesh.Meshes, second: mesh.Meshes, i: int) -> Float64:
+    """How the mesh lies on a proposal, float64 [11]: presence, agreement of rounds and boxes, points, shape, score."""
     points = second.points[i]
     before, after = mesh.box_of(first.points[i]), mesh.box_of(points)[None]
     eyes = float(np.linalg.norm(points[263, :2] - points[33, :2])) + 1e-6
@@ -101,9 +106,9 @@ def features_of(rgb: UInt8, candidate: Candidate, first: mesh.Meshes, second: me
     score = np.clip(candidate.score, 1e-6, 1 - 1e-6)
     return np.array(
         [
-            *second.features[i], _logit(first.presence[i]), _logit(second.presence[i]),
+            _logit(first.presence[i]), _logit(second.presence[i]),
             float(blazeface.overlaps(before, after)[0]), float(blazeface.overlaps(candidate.box, after)[0]), *away,
-            misfit(first.points[i]), misfit(points), float(np.log(score / (1 - score))), *look_again(rgb, candidate),
+            misfit(first.points[i]), misfit(points), float(np.log(score / (1 - score))),
         ]
     )  # fmt: skip
 

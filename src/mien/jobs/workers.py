@@ -109,7 +109,7 @@ class Worker:
     def start(self) -> None:
         """Begin a process; it says when it is ready."""
         self._pipe, theirs = multiprocessing.Pipe()
-        with _STARTING, _one_thread_each(), _without_main():
+        with _STARTING, _one_thread_each(), _without_main(), _ctrl_c_held_back():
             context = multiprocessing.get_context("spawn")
             process = context.Process(target=_work, args=(theirs, self._warm_up), daemon=True)
             process.start()
@@ -193,6 +193,11 @@ class Worker:
                 return
         raise _never_came_up()
 
+    def strike(self) -> None:
+        """Begin to end the process, without waiting for it; :meth:`kill` does the rest."""
+        if self._process is not None:
+            self._process.kill()
+
     def kill(self) -> None:
         """End the process at once."""
         process, pipe = self._process, self._pipe
@@ -234,6 +239,8 @@ class Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.strike()
         for worker in self._workers:
             worker.kill()
 
@@ -382,6 +389,19 @@ def _without_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """A process started inside never meets Ctrl-C, not even while it imports; here it arrives afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _resident(pid: int) -> int:

@@ -26,7 +26,7 @@ from mien.trust import fitted as tables
 from mien.trust.answer import AnswerPath
 from mien.trust.authenticity import fingerprint
 from mien.trust.fitted import write_fitted
-from mien.trust.folder import SHIPPED
+from mien.trust.folder import FITTED_FILES, MANIFEST, SHIPPED, Manifest
 from mien.trust.models import Models
 from mien.trust.reference import write_reference
 from mien.types import AREAS, Area, Float32
@@ -78,7 +78,7 @@ def evidence_of_cache(cache_folder: Path, models: Path | None, fit_on: Split, ch
         TableError: the split to fit on is empty.
     """
     cache, first = FaceCache.open(cache_folder), Models(models)
-    families = {name: Models(models, name) for name in first.manifest["networks"]}
+    families = {name: Models(models, name) for name in first.manifest.networks}
     families = {name: m for name, m in families.items() if m.areas}
     if not len(cache.rows(fit_on)):
         raise TableError(f"{cache_folder} has no {fit_on} faces to fit on: choose another split with --fit-on")
@@ -164,6 +164,8 @@ def calibrate(
         tables.write_table(out, "interactions", {n: c.interactions for n, c in measured.items()})
         tables.write_table(out, "coalitions", {n: c.values for n, c in measured.items()})
         tables.write_table(out, "psychology", {n: c.psychology for n, c in measured.items()})
+    if (out / MANIFEST).is_file():
+        Manifest.read(out).with_fitted(FITTED_FILES).write()
     summary: dict[str, Any] = {
         "command": command, "commit": _commit(), "dataset": evidence.dataset, "default": evidence.default,
         "networks": {name: _summary(one) for name, one in found.items()},

@@ -93,7 +93,7 @@ def write_cards(models: Models, evaluation: Mapping[str, Any], out: Path) -> lis
     written = []
     for card in _cards(models, evaluation):
         written.append(out / f"{card.name}.md")
-        written[-1].write_text("\n".join(_lines(card, models.manifest["dataset"], evaluation)) + "\n")
+        written[-1].write_text("\n".join(_lines(card, models.manifest.dataset, evaluation)) + "\n")
     return written
 
 
@@ -104,13 +104,13 @@ def _cards(models: Models, evaluation: Mapping[str, Any]) -> Iterator[_Card]:
     for area in models.areas:
         if evaluation["models"].get(area.value) != models.entry(area).sha256[:12]:
             raise TableError(f"the evaluation is not of this folder's {models.network} network for {area.value}")
-        entry = models.manifest["networks"][models.network][area.value]
+        entry = models.entry(area).to_dict()
         name, measures = f"{models.network}-{area.value}", evaluation["areas"][area.value]
         yield _Card(name, models.network, area, entry, megabytes(entry), latency(models, area), measures)
     if "visualisation" in evaluation:
         if evaluation["models"].get("visualisation") != models.visualisation.sha256[:12]:
             raise TableError("the evaluation is not of this folder's visualisation network")
-        entry, area = models.manifest["visualisation"], Area.WHOLE_FACE
+        entry, area = models.visualisation.to_dict(), Area.WHOLE_FACE
         milliseconds, measures = visualisation_latency(models), evaluation["visualisation"]
         yield _Card("densenet-whole_face", "densenet", area, entry, megabytes(entry), milliseconds, measures)
 

@@ -111,7 +111,7 @@ class TrustCheckup:
             )
         return (
             "These faces differ in more than their mix of emotions: calibrate on your own labelled faces"
-            " (mien data prepare, mien calibrate --data), or take p_correct as a rank only."
+            " (mien data prepare, mien calibrate --cache), or take p_correct as a rank only."
         )
 
     def to_dict(self) -> dict[str, Any]:

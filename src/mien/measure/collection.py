@@ -101,7 +101,7 @@ def answers_of_samples(samples: Sequence[Sample], models: Models, quiet: bool = 
 
 def _answered(items: Sequence[Item], models: Models, quiet: bool) -> Iterator[FaceAnswer]:
     path = AnswerPath.of(models, Fusion.load(models.folder, models.network))
-    kept_at = predictions_folder() / f"collection-{hash_of([models.manifest, models.network])}.jsonl"
+    kept_at = predictions_folder() / f"collection-{hash_of([models.manifest.to_dict(), models.network])}.jsonl"
     kept = _kept(kept_at)
     progress = Progress("photos", len(items), "photos", quiet=quiet)
     kept_at.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mien.errors import MissingExtraError
+from mien.face.colours import BLUE, PART_COLOURS
 from mien.trust.fitted import lookup
 from mien.types import AREAS, EMOTIONS, PARTS
 
@@ -18,7 +19,6 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("matplotlib", "data", "drawing") from error
 
 
-PART_COLORS = {"eyes": "#0072b2", "nose": "#e69f00", "mouth": "#d55e00"}
 """Okabe and Ito's colours, told apart by colour-blind readers too."""
 
 
@@ -63,7 +63,7 @@ def draw_reliability(reliability: pd.DataFrame, calibration: pd.DataFrame, path:
     panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True, sharey=True)).ravel()
     for axes, name in zip(panels, names, strict=False):
         axes.plot([0, 1], [0, 1], color="0.7", lw=1)
-        for kind, color in (("raw", "0.55"), ("probability", "#0072b2")):
+        for kind, color in (("raw", "0.55"), ("probability", BLUE)):
             part = reliability[(reliability["source"] == name) & (reliability["confidence_of"] == kind)]
             around = np.abs(part[["low", "high"]].to_numpy().T - part["right"].to_numpy())
             axes.errorbar(part["confidence"], part["right"], yerr=around, fmt="o-", ms=3, lw=1, color=color, label=kind)
@@ -98,7 +98,7 @@ def draw_contribution(table: pd.DataFrame, path: Path, game: str = "information"
         middle = np.array([r["value"] for r in rows], float)
         around = np.abs(np.array([[r["low"], r["high"]] for r in rows], float).T - middle)
         places = np.arange(len(groups)) + (at - 1) * 0.27
-        axes.bar(places, middle, 0.25, yerr=around, capsize=2, label=part.value, color=PART_COLORS[part.value])
+        axes.bar(places, middle, 0.25, yerr=around, capsize=2, label=part.value, color=PART_COLOURS[part])
     axes.axhline(0, color="black", lw=0.8)
     axes.set_xticks(range(len(groups)), ["all faces" if e == "all" else e for _, e in groups])
     axes.set_ylabel("bits a face" if game == "information" else "share of faces answered rightly")
@@ -116,7 +116,7 @@ def draw_occlusion(table: pd.DataFrame, path: Path) -> None:
     """
     figure = Figure(figsize=(7.5, 3.6), layout="constrained")
     axes = figure.subplots()
-    kinds = (("whole_face", "occluded whole face", "0.6"), ("visible_areas", "visible areas only", "#0072b2"))
+    kinds = (("whole_face", "occluded whole face", "0.6"), ("visible_areas", "visible areas only", BLUE))
     for at, (column, label, color) in enumerate(kinds):
         middle = table[column].to_numpy(float)
         around = np.abs(table[[f"{column}_low", f"{column}_high"]].to_numpy(float).T - middle)

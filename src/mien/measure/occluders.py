@@ -16,6 +16,20 @@ import numpy.typing as npt
 
 from mien.face.areas import PIECES, PIECES_OF_PART, hull_mask
 from mien.face.crops import Canvas
+from mien.face.landmarks import (
+    BROWS,
+    CHIN,
+    EYES,
+    LEFT_BROW,
+    LEFT_CORNER,
+    LEFT_EAR,
+    LEFT_EYE,
+    NOSE_TIP,
+    RIGHT_BROW,
+    RIGHT_CORNER,
+    RIGHT_EAR,
+    RIGHT_EYE,
+)
 from mien.types import Float32, Part, UInt8
 
 _Points = npt.NDArray[np.floating]
@@ -78,7 +92,7 @@ class _Scene:
     @property
     def down(self) -> Float32:
         """Unit vector from brows to chin."""
-        axis = self.points[8] - self.points[17:27].mean(axis=0)
+        axis = self.points[CHIN] - self.points[BROWS].mean(axis=0)
         return np.asarray(axis / max(float(np.linalg.norm(axis)), 1e-3), np.float32)
 
     def at(self, origin: _Points, across: float, down: float) -> Float32:
@@ -269,12 +283,12 @@ def _surgical_mask(scene: _Scene) -> _Layer:
     g, p = scene.generator, scene.points
     below_nose = g.random() < 0.2 if scene.target is None else scene.target is Part.MOUTH
     top = (p[33] + p[51]) / 2 if below_nose else p[28] + (p[29] - p[28]) * g.uniform(-0.5, 0.8)
-    middle = p[30]
+    middle = p[NOSE_TIP]
     start = int(g.integers(1, 4)) if not below_nose else int(g.integers(3, 5))
     jaw = middle + (p[start : 17 - start] - middle) * g.uniform(0.98, 1.12)
     outline = np.concatenate([jaw, [(jaw[-1] + top) / 2 + g.normal(0, 0.6, 2), top, (jaw[0] + top) / 2]])
     mask = _filled(scene.side, outline.astype(np.float32))
-    for ear, corner in ((p[0], jaw[0]), (p[16], jaw[-1])):
+    for ear, corner in ((p[RIGHT_EAR], jaw[0]), (p[LEFT_EAR], jaw[-1])):
         _line(mask, corner, scene.at(ear, 0, g.uniform(-0.1, 0.1)), 1)
     level = g.uniform(20, 60) if g.random() < 0.25 else g.uniform(110, 250)
     pleats = g.uniform(0, 25) * _stripes(g, scene.side, g.uniform(3, 8), np.pi / 2 + _tilt(scene))
@@ -284,9 +298,12 @@ def _surgical_mask(scene: _Scene) -> _Layer:
 def _sunglasses(scene: _Scene) -> _Layer:
     g, p, tilt = scene.generator, scene.points, _tilt(scene)
     mask = np.zeros((scene.side, scene.side), np.float32)
-    eyes, brows = (p[36:42].mean(axis=0), p[42:48].mean(axis=0)), (p[17:22].mean(axis=0), p[22:27].mean(axis=0))
+    eyes, brows = (
+        (p[RIGHT_EYE].mean(axis=0), p[LEFT_EYE].mean(axis=0)),
+        (p[RIGHT_BROW].mean(axis=0), p[LEFT_BROW].mean(axis=0)),
+    )
     centres = [eye + g.uniform(0, 0.5) * (brow - eye) for eye, brow in zip(eyes, brows, strict=True)]
-    wide = float(np.clip(np.linalg.norm(p[45] - p[36]) * g.uniform(0.26, 0.34), 2, 30))
+    wide = float(np.clip(np.linalg.norm(p[LEFT_CORNER] - p[RIGHT_CORNER]) * g.uniform(0.26, 0.34), 2, 30))
     tall = wide * g.uniform(0.75, 1.05)
     square = g.random() < 0.5
     for centre in centres:
@@ -294,8 +311,8 @@ def _sunglasses(scene: _Scene) -> _Layer:
         lens = _filled(scene.side, _box_corners(centre, half, tilt)) if square else None
         mask = np.maximum(mask, _ellipse(scene.side, centre, (wide, tall), tilt) if lens is None else lens)
     _line(mask, centres[0], centres[1], g.uniform(1, 3))
-    _line(mask, centres[0], p[0], 1.5)
-    _line(mask, centres[1], p[16], 1.5)
+    _line(mask, centres[0], p[RIGHT_EAR], 1.5)
+    _line(mask, centres[1], p[LEFT_EAR], 1.5)
     shine = np.clip(_stripes(g, scene.side, g.uniform(8, 40), g.uniform(0, np.pi)), 0, 1) * g.uniform(0, 110)
     level = g.uniform(0, 70) if g.random() < 0.85 else g.uniform(70, 220)
     return mask * np.float32(g.uniform(0.8, 1.0)), np.asarray(level + shine, np.float32)
@@ -307,7 +324,7 @@ def _hair(scene: _Scene) -> _Layer:
     mask = np.zeros((scene.side, scene.side), np.float32)
     one_side, down = g.random() < 0.5, g.uniform(-0.1, 0.6)
     low, high = (0, 26) if not one_side else ((0, 19) if g.random() < 0.5 else (24, 16))
-    left, right = p[low] if low else p[0], p[high] if high != 26 else p[16]
+    left, right = p[low] if low else p[RIGHT_EAR], p[high] if high != 26 else p[LEFT_EAR]
     roots = left + g.random((int(g.integers(20, 90)), 1)) * (right - left)
     d = scene.down
     axes, t = scene.size * np.array([[d[1], -d[0]], d]), np.linspace(0, 1, 6)[:, None, None]
@@ -368,7 +385,7 @@ def _scarf(scene: _Scene) -> _Layer:
     """Knitted cloth over everything below the nose or the eyes, wider than the face."""
     g, p = scene.generator, scene.points
     from_nose = scene.target is not Part.MOUTH and g.random() < 0.6
-    level = p[28] + (p[30] - p[28]) * g.uniform(0, 0.5) if from_nose else (p[33] + p[51]) / 2
+    level = p[28] + (p[NOSE_TIP] - p[28]) * g.uniform(0, 0.5) if from_nose else (p[33] + p[51]) / 2
     across = np.linspace(-1.6, 1.6, 17)
     wave = 0.03 * np.sin(across * g.uniform(1, 5) + g.uniform(0, 6)) + 0.06 * across**2 * g.uniform(-1, 1)
     top = np.stack([scene.at(level, a, d) for a, d in zip(across, wave, strict=True)])
@@ -382,8 +399,8 @@ def _scarf(scene: _Scene) -> _Layer:
 def _goggles(scene: _Scene) -> _Layer:
     """A diver's mask or a virtual-reality headset, over brows, eyes and the bridge of the nose."""
     g, p, tilt = scene.generator, scene.points, _tilt(scene)
-    middle = (p[17:27].mean(axis=0) + p[36:48].mean(axis=0)) / 2
-    wide = max(float(np.linalg.norm(p[16] - p[0])) / 2, 0.35 * scene.size) * g.uniform(0.85, 1.05)
+    middle = (p[BROWS].mean(axis=0) + p[EYES].mean(axis=0)) / 2
+    wide = max(float(np.linalg.norm(p[LEFT_EAR] - p[RIGHT_EAR])) / 2, 0.35 * scene.size) * g.uniform(0.85, 1.05)
     tall = scene.size * g.uniform(0.2, 0.27)
     turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     shape = np.stack([np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** 0.5 * wide,

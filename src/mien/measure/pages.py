@@ -80,13 +80,13 @@ def _sets(check: TrustCheck) -> list[str]:
     formats = {"coverage": ".0%", "covered": ".1%", "low": ".1%", "high": ".1%", "size": ".2f", "single": ".1%"}
     best = "fused_whole_face" if "fused_whole_face" in set(check.abstention["source"]) else "whole_face"
     kept = check.abstention[check.abstention["source"] == best]
-    shares = {"min_authenticity": ".2f", "answered": ".1%", "right": ".1%", "low": ".1%", "high": ".1%"}
+    shares = {"min_p_correct": ".2f", "answered": ".1%", "right": ".1%", "low": ".1%", "high": ".1%"}
     return [
         "## Prediction sets",
         "Stated coverage, measured on test; mean size of a set; share of sets of one emotion. The coverage is over all "
         "faces: rare emotions are covered less (columns `covered_EMOTION` of `prediction_sets.csv`).",
         markdown(sets, formats),
-        f"## Abstention (`--min-authenticity`), {best}",
+        f"## Abstention (`--min-p-correct`), {best}",
         markdown(kept.drop(columns="source"), shares),
     ]
 

@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -209,6 +209,8 @@ def _boxes(texts: list[str] | None) -> tuple[tuple[float, ...], ...] | None:
 
 
 def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: Desk) -> None:
+    tables = cache(partial(trust_tables, analyzer))
+
     @app.post("/api/analyze", responses={**_PROBLEMS, 200: _ANSWER}, openapi_extra=_BODY, tags=["analysis"])
     async def analyze(
         request: Request,
@@ -256,7 +258,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
     @app.get("/api/trust", responses={**_PROBLEMS, 404: _PROBLEM}, tags=["trust"])
     async def trust() -> dict[str, Any]:
         """The <emotion, area> authenticity tables: how often each answer was right, of each area and fused."""
-        return trust_tables(analyzer)
+        return tables()
 
     @app.get("/api/about", tags=["server"])
     async def about() -> dict[str, Any]:
@@ -264,8 +266,8 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         spec = analyzer.models.entry(analyzer.models.areas[0]).spec
         return {
             "version": version("mien"),
-            "models": f"{analyzer.models.network} {analyzer.models.manifest.get('version', '')}".strip(),
-            "dataset": analyzer.models.manifest.get("dataset", ""),
+            "models": analyzer.models.title,
+            "dataset": analyzer.models.manifest.dataset,
             "emotions": [e.value for e in EMOTIONS],
             "areas": {a.value: [p.value for p in PARTS if p in a.parts] for a in AREAS},
             "part_landmarks": {p.value: list(PART_LANDMARKS[spec.eyes][p]) for p in PARTS},
@@ -279,7 +281,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
                 "analysis_seconds": settings.analysis_seconds,
                 "memory": settings.memory,
             },
-            "heatmap": "visualisation" in analyzer.models.manifest,
+            "heatmap": analyzer.models.manifest.visualisation is not None,
             "report": settings.report is not None,
             "examples": [{"name": name, "title": title} for name, title in TITLES.items()],
             "columns": list(COLUMNS),

@@ -9,6 +9,7 @@ import numpy as np
 
 from mien.assets import SAMPLE
 from mien.face.images import load
+from mien.face.landmarks import CHIN, LEFT_BROW, LEFT_EAR, LEFT_EYE, MOUTH, RIGHT_BROW, RIGHT_EAR, RIGHT_EYE
 from mien.serve.problems import NotFoundError
 from mien.types import Float32, UInt8
 
@@ -59,7 +60,7 @@ def _covered(cover: _Cover, fine: UInt8, points: Float32) -> UInt8:
 
 
 def _width(points: Float32) -> float:
-    return float(np.linalg.norm(points[16] - points[0]))
+    return float(np.linalg.norm(points[LEFT_EAR] - points[RIGHT_EAR]))
 
 
 def _fill(image: UInt8, points: Float32, colour: tuple[int, int, int]) -> None:
@@ -80,7 +81,7 @@ def _mask(image: UInt8, points: Float32) -> None:
     _fill(image, chin, (146, 190, 208))
     for low in (0.3, 0.5, 0.7):
         left, right = (points[a] + low * (points[b] - points[a]) for a, b in ((2, 5), (14, 11)))
-        middle = points[29] + low * (points[8] - points[29]) + [0, 0.03 * wide]
+        middle = points[29] + low * (points[CHIN] - points[29]) + [0, 0.03 * wide]
         _line(image, np.stack([left, middle, right]), (122, 168, 188), 0.012 * wide)
     _line(image, chin[[0, 15, 14]], (206, 226, 234), 0.02 * wide)
 
@@ -88,7 +89,10 @@ def _mask(image: UInt8, points: Float32) -> None:
 def _sunglasses(image: UInt8, points: Float32) -> None:
     """Two dark glasses over eyes and brows, a bridge and temples."""
     wide = _width(points)
-    for eye, brow, ear in ((points[36:42], points[17:22], points[0]), (points[42:48], points[22:27], points[16])):
+    for eye, brow, ear in (
+        (points[RIGHT_EYE], points[RIGHT_BROW], points[RIGHT_EAR]),
+        (points[LEFT_EYE], points[LEFT_BROW], points[LEFT_EAR]),
+    ):
         both = np.concatenate([eye, brow])
         centre, reach = (both.min(axis=0) + both.max(axis=0)) / 2, np.ptp(both, axis=0) / 2
         axes = (round(float(reach[0]) * 1.12), round(max(float(reach[1]) * 1.3, 0.11 * wide)))
@@ -104,7 +108,7 @@ def _hand(image: UInt8, points: Float32) -> None:
     """A hand before the mouth: four fingers beside each other, from the face's left side."""
     wide = _width(points)
     skin = np.median(image[_near(points[29], image)].reshape(-1, 3), axis=0)
-    centre = points[48:68].mean(axis=0)
+    centre = points[MOUTH].mean(axis=0)
     for number in range(4):
         tip = centre + np.array([-0.27 + 0.03 * abs(number - 1.4), -0.135 + 0.105 * number]) * wide
         root = centre + np.array([0.62, 0.10 + 0.105 * number]) * wide

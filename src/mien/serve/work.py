@@ -10,7 +10,7 @@ from mien.analyze.analyzer import Analyzer
 from mien.assets import SAMPLE
 from mien.face.detect import DETECTORS, DetectorChoice
 from mien.face.limits import Limits
-from mien.serve.examples import example_picture
+from mien.serve.examples import PLAIN, example_picture
 from mien.serve.whatif import page_answer
 from mien.trust.models import Models
 from mien.trust.prior import Prior
@@ -52,9 +52,9 @@ _analyzers: dict[DetectorChoice, Analyzer] = {}
 
 
 def get_ready(models: Models, limits: Limits) -> None:
-    """Load what the first picture would have to wait for."""
+    """Load what the first picture would have to wait for, and answer the example with which the page opens."""
     _analyzers.update(analyzers_of(models, limits))
-    _analyzers["mesh"].analyze(SAMPLE)
+    _prepared[PLAIN] = _work_out(PLAIN)
 
 
 def analyzers_of(models: Models, limits: Limits) -> Mapping[DetectorChoice, Analyzer]:
@@ -87,10 +87,18 @@ class Example:
     answer: dict[str, Any]
 
 
+_prepared: dict[str, Example] = {}
+"""Of this process."""
+
+
 def answer_example(name: str) -> Example:
     """One of :data:`mien.serve.examples.TITLES`."""
+    return _prepared.get(name) or _work_out(name)
+
+
+def _work_out(name: str) -> Example:
     analyzer = _analyzers["mesh"]
     picture = example_picture(name, lambda: analyzer.analyze(SAMPLE)[0].face.landmarks)
-    heatmap = "visualisation" in analyzer.models.manifest
+    heatmap = analyzer.models.manifest.visualisation is not None
     upload = Upload(picture, heatmap=heatmap, what_if=True, input=f"{name}.jpg", rows=True)
     return Example(picture, answer_upload(upload))

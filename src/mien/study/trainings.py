@@ -33,7 +33,7 @@ from mien.jobs.files import claimed, hash_of, replacing
 from mien.measure.predictions import table_of
 from mien.study.report.faces import sample_face
 from mien.study.report.inputs import ClassMaps
-from mien.train.batches import parts_of
+from mien.train.batches import part_bits
 from mien.train.config import TrainConfig
 from mien.train.loop import train
 from mien.train.networks import DenseNetBC, predict
@@ -197,7 +197,7 @@ def write_predictions(data: DataSet, config: TrainConfig) -> None:
     for trained, split, area in wanted:
         rows, spec = data.cache.rows(split, "any"), trained.config.final_spec
         crops = torch.from_numpy(crops_of(data.cache, rows, area, spec))
-        parts = parts_of([area]).expand(len(rows), 3)
+        parts = part_bits([area]).expand(len(rows), 3)
         logits = predict(trained.network, crops, parts).numpy() if len(rows) else np.zeros((0, 8), np.float32)
         table = table_of(data.cache, rows, area, spec, logits, config.network, config.seed)
         tables.append(table.assign(side=spec.size, chosen=trained is best))

@@ -88,7 +88,7 @@ class _Data:
                 column = [a.position if self.teacher.shape[1] > 1 else 0 for a in areas]
                 taught = torch.from_numpy(np.asarray(self.teacher[rows, column])).softmax(dim=1)
                 targets = (1 - self.config.teacher_weight) * targets + self.config.teacher_weight * taught
-            yield torch.from_numpy(np.stack(crops)), parts_of(areas), targets
+            yield torch.from_numpy(np.stack(crops)), part_bits(areas), targets
 
     def hidden(self, areas: list[Area], generator: np.random.Generator) -> list[tuple[Part, ...]]:
         """Of every face the part to blank, if any: one that is blanked in this area when mien answers."""
@@ -104,7 +104,7 @@ class _Data:
         areas = self.config.areas
         chosen = [areas[i % len(areas)] for i in range(len(self.watched))]
         crops = [cut(self.cache.canvas(r), a, spec) for r, a in zip(self.watched, chosen, strict=True)]
-        return torch.from_numpy(np.stack(crops)), parts_of(chosen)
+        return torch.from_numpy(np.stack(crops)), part_bits(chosen)
 
 
 def steps_of(faces: int, batch: int, share: float) -> int:
@@ -112,6 +112,6 @@ def steps_of(faces: int, batch: int, share: float) -> int:
     return max(1, math.floor(share * (faces / batch if faces >= batch else 1)))
 
 
-def parts_of(areas: list[Area]) -> Tensor:
+def part_bits(areas: list[Area]) -> Tensor:
     """float32 [N, 3]: 1 where the part (in the order of PARTS) is visible."""
     return torch.tensor([[float(part in area.parts) for part in PARTS] for area in areas])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,9 +24,9 @@ from mien.measure.fit.bias import prior_bias, say_every
 from mien.measure.predictions import labels_of, logits_of, predict
 from mien.train.networks import to_onnx
 from mien.train.runs import Trained
-from mien.trust.folder import read_manifest, write_manifest
+from mien.trust.folder import Manifest, ModelEntry
 from mien.trust.models import Models
-from mien.types import AREAS, EMOTIONS, PARTS, Area, Float32, Float64
+from mien.types import AREAS, PARTS, Area, Float32, Float64
 
 Precision = Literal["fp32", "fp16", "int8"]
 
@@ -35,7 +35,7 @@ STRENGTHS = tuple(round(0.1 * step, 1) for step in range(11))
 
 
 @dataclass(frozen=True)
-class ReleaseConfig:
+class ExportConfig:
     """How trainings become shipped models.
 
     Attributes:
@@ -188,14 +188,14 @@ def _measures_of(logits: Float32 | Float64, labels: npt.NDArray[np.int64]) -> di
     }  # fmt: skip
 
 
-def release(
+def export_trainings(
     cache: FaceCache,
     trainings: list[Trained],
     out: Path,
-    config: ReleaseConfig | None = None,
+    config: ExportConfig | None = None,
     progress: Callable[[str], None] = print,
     commands: Mapping[str, str] = {},
-) -> dict[str, Any]:
+) -> Manifest:
     """Export trainings into a models folder, with each area's logit bias from validation.
 
     What the folder already holds for other areas and networks stays.
@@ -211,68 +211,71 @@ def release(
     Returns:
         The manifest.
     """
-    config = config or ReleaseConfig()
+    config = config or ExportConfig()
     out.mkdir(parents=True, exist_ok=True)
-    manifest = read_manifest(out)
-    manifest["dataset"] = str(cache.index["dataset"].iloc[0])
+    manifest = replace(Manifest.of(out), dataset=str(cache.index["dataset"].iloc[0]))
     for trained in trainings:
-        _add(manifest, cache, trained, out, config, commands.get(trained.name, ""), progress)
-    write_manifest(out, manifest)
+        manifest = _added(manifest, cache, trained, config, commands.get(trained.name, ""), progress)
+    manifest = replace(manifest, default=_default(manifest))
+    manifest.write()
     for trained in trainings:
         if trained.config.network != "densenet":
-            _adjust(manifest, cache, trained, out, config, progress)
-    manifest["default"] = _default(manifest)
-    write_manifest(out, manifest)
+            manifest = _adjusted(manifest, cache, trained, config, progress)
+    manifest.write()
     return manifest
 
 
-def _add(
-    manifest: dict[str, Any], cache: FaceCache, trained: Trained, out: Path, config: ReleaseConfig, command: str,
+def _added(
+    manifest: Manifest, cache: FaceCache, trained: Trained, config: ExportConfig, command: str,
     progress: Callable[[str], None],
-) -> None:  # fmt: skip
-    network = trained.config.network
+) -> Manifest:  # fmt: skip
+    network, out = trained.config.network, manifest.folder
     name = f"{network}.onnx" if network != "vgg" else f"vgg-{trained.config.area}.onnx"
     precision: Precision = "fp16" if (network, config.precision) == ("densenet", "int8") else config.precision
     digest = export(trained, out / name, precision, cache)
     progress(f"{name}: {precision}, {(out / name).stat().st_size / 1e6:.1f} MB")
-    entry = {
-        "file": name, "sha256": digest, "spec": trained.config.final_spec.key, "precision": precision,
-        "flip": config.flip and network != "densenet", "logit_bias": [0.0] * len(EMOTIONS),
-        "run": trained.name, "command": command, "teachers": trained.teachers, "commit": commit() or "unknown",
-        "training": trained.config.to_dict(),
-        "curve": trained.curve,
+    record = {
+        "precision": precision, "run": trained.name, "command": command, "teachers": trained.teachers,
+        "commit": commit() or "unknown", "training": trained.config.to_dict(), "curve": trained.curve,
     }  # fmt: skip
+    spec, flip = trained.config.final_spec, config.flip and network != "densenet"
+    entry = ModelEntry(out / name, digest, spec, flip, record=record)
     if network == "densenet":
-        manifest["visualisation"] = entry
-        return
-    manifest["networks"].setdefault(network, {}).update({area.value: dict(entry) for area in trained.config.areas})
-    manifest["default"] = network
+        return replace(manifest, visualisation=entry)
+    return manifest.with_entries(network, dict.fromkeys(trained.config.areas, entry))
 
 
-def _adjust(
-    manifest: dict[str, Any], cache: FaceCache, trained: Trained, out: Path, config: ReleaseConfig,
-    progress: Callable[[str], None],
-) -> None:  # fmt: skip
+def _adjusted(
+    manifest: Manifest, cache: FaceCache, trained: Trained, config: ExportConfig, progress: Callable[[str], None]
+) -> Manifest:
     network = trained.config.network
     prior = cache.votes[cache.rows("train")].mean(axis=0)
-    models = Models(out, network)
+    models = Models(manifest.folder, network)
     for area in trained.config.areas:
         table = predict(cache, models, "validation", (area,))
         trade = choose_bias(logits_of(table), labels_of(table), prior, config.strength)
-        entry = manifest["networks"][network][area.value]
-        entry["logit_bias"] = [round(float(b), 5) for b in trade.bias]
-        entry["trade_off"] = {"strength": trade.strength, "validation": trade.rows, "shipped": trade.shipped}
+        trade_off = {"strength": trade.strength, "validation": trade.rows, "shipped": trade.shipped}
+        manifest = manifest.with_entries(
+            network, {area: biased(manifest.networks[network][area], trade.bias, trade_off)}
+        )
         plain, chosen = trade.rows[0], trade.shipped
         progress(
             f"{network} {area.value}: validation accuracy {plain['accuracy']:.4f} -> {chosen['accuracy']:.4f}, "
             f"macro recall {plain['macro_recall']:.4f} -> {chosen['macro_recall']:.4f} at strength {trade.strength}, "
             f"{chosen['emotions_said']:.0f} emotions said"
         )
+    return manifest
 
 
-def _default(manifest: dict[str, Any]) -> str:
-    """The separate networks when all seven are there, else the any-area network."""
-    complete = [name for name, entries in manifest["networks"].items() if len(entries) == len(AREAS)]
-    if "default_choice" in manifest and manifest["default_choice"] in complete:
-        return str(manifest["default_choice"])
-    return "vgg" if "vgg" in complete else (complete[0] if complete else next(iter(manifest["networks"])))
+def biased(entry: ModelEntry, bias: npt.ArrayLike, trade_off: Mapping[str, Any]) -> ModelEntry:
+    """The entry with a logit bias, [8], and what it trades for what on validation."""
+    values = np.asarray(np.round(np.asarray(bias, np.float64), 5), np.float32)
+    return replace(entry, logit_bias=values, record={**entry.record, "trade_off": dict(trade_off)})
+
+
+def _default(manifest: Manifest) -> str:
+    """The default as it is where it answers every area; else the first family that does, else the first."""
+    complete = [name for name, of in manifest.networks.items() if len(of) == len(AREAS)]
+    if manifest.default in complete:
+        return manifest.default
+    return next(iter(complete or manifest.networks), "")

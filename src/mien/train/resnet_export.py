@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,12 @@ from mien.data.covered import CoveredFace
 from mien.face.areas import PIECES
 from mien.face.spec import CropSpec
 from mien.jobs.checkout import commit
-from mien.train.export import Precision, choose_bias, halve, quantise
+from mien.train.export import Precision, biased, choose_bias, halve, quantise
 from mien.train.resnet import FaceResNet
 from mien.train.resnet_run import NAME, TrainedResNet, ViewData, made, plain_faces
-from mien.trust.folder import read_manifest, write_manifest
+from mien.trust.folder import Manifest, ModelEntry
 from mien.trust.models import Models
-from mien.types import AREAS, EMOTIONS, Area, Float32
+from mien.types import AREAS, Area, Float32
 
 FILE = f"{NAME}.onnx"
 MOST_WRONG = 0.02
@@ -117,26 +117,27 @@ def export_resnet(
     cache, side = data.cache, trained.config.side
     digest = _write(trained, data, out / FILE, precision)
     progress(f"{FILE}: {precision}, {(out / FILE).stat().st_size / 1e6:.1f} MB")
-    manifest = read_manifest(out)
-    manifest["dataset"] = str(cache.index["dataset"].iloc[0])
-    entry: dict[str, Any] = {
-        "file": FILE, "sha256": digest, "spec": CropSpec(mask="aligned", size=side, sampling="cubic").key,
-        "precision": precision, "flip": flip, "logit_bias": [0.0] * len(EMOTIONS), "run": trained.name,
-        "command": command, "teachers": list(trained.config.teachers), "commit": commit() or "unknown",
-        "training": trained.config.to_dict(), "curve": trained.curve,
+    record = {
+        "precision": precision, "run": trained.name, "command": command, "teachers": list(trained.config.teachers),
+        "commit": commit() or "unknown", "training": trained.config.to_dict(), "curve": trained.curve,
     }  # fmt: skip
-    manifest["networks"][NAME] = {area.value: dict(entry) for area in AREAS}
-    manifest["default"] = manifest["default_choice"] = NAME
-    write_manifest(out, manifest)
-    _adjust(manifest, cache, out, progress)
+    spec = CropSpec(mask="aligned", size=side, sampling="cubic")
+    entry = ModelEntry(out / FILE, digest, spec, flip, record=record)
+    manifest = replace(Manifest.of(out), dataset=str(cache.index["dataset"].iloc[0]), default=NAME)
+    manifest = manifest.with_entries(NAME, dict.fromkeys(AREAS, entry))
+    manifest.write()
+    manifest = _adjusted(manifest, cache, progress)
     thresholds = choose_thresholds(cache, Models(out, NAME), covered, again)
-    for place in manifest["networks"][NAME].values():
-        place["thresholds"] = {piece: found.share for piece, found in thresholds.items()}
-        place["thresholds_on_validation"] = {piece: vars(found) for piece, found in thresholds.items()}
+    shares = {piece: found.share for piece, found in thresholds.items()}
+    seen = {"thresholds_on_validation": {piece: vars(found) for piece, found in thresholds.items()}}
+    manifest = manifest.with_entries(NAME, {
+        area: replace(of, thresholds=shares, record={**of.record, **seen})
+        for area, of in manifest.networks[NAME].items()
+    })  # fmt: skip
     for piece, found in thresholds.items():
         progress(f"{piece}: hidden from {found.share:.2f}: {found.found:.1%} of {found.hidden} hidden ones found, "
                  f"{found.wrong:.1%} of {found.visible} visible ones said hidden")  # fmt: skip
-    write_manifest(out, manifest)
+    manifest.write()
 
 
 def choose_thresholds(
@@ -182,21 +183,21 @@ def _values(
     return np.array(hidden, np.float32), np.array(visible, np.float32)
 
 
-def _adjust(manifest: dict[str, Any], cache: FaceCache, out: Path, progress: Callable[[str], None]) -> None:
+def _adjusted(manifest: Manifest, cache: FaceCache, progress: Callable[[str], None]) -> Manifest:
     """Each area's logit bias from validation: every emotion is said."""
     from mien.measure.predictions import labels_of, logits_of, predict
 
     prior = cache.votes[cache.rows("train")].mean(axis=0)
     for area in AREAS:
-        table = predict(cache, Models(out, NAME), "validation", (area,))
+        table = predict(cache, Models(manifest.folder, NAME), "validation", (area,))
         trade = choose_bias(logits_of(table), labels_of(table), prior)
-        entry = manifest["networks"][NAME][area.value]
-        entry["logit_bias"] = [round(float(b), 5) for b in trade.bias]
-        entry["trade_off"] = {"strength": trade.strength, "validation": trade.rows, "shipped": trade.shipped}
+        trade_off = {"strength": trade.strength, "validation": trade.rows, "shipped": trade.shipped}
+        manifest = manifest.with_entries(NAME, {area: biased(manifest.networks[NAME][area], trade.bias, trade_off)})
         plain, chosen = trade.rows[0], trade.shipped
         progress(f"{NAME} {area.value}: validation accuracy {plain['accuracy']:.4f} -> {chosen['accuracy']:.4f}, "
                  f"macro recall {plain['macro_recall']:.4f} -> {chosen['macro_recall']:.4f}")  # fmt: skip
-    write_manifest(out, manifest)
+    manifest.write()
+    return manifest
 
 
 def _write(trained: TrainedResNet, data: ViewData, path: Path, precision: Precision) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from mien.data.cache import FaceCache, crops_of
 from mien.errors import UsageError
 from mien.jobs.files import hash_of
-from mien.train.batches import parts_of
+from mien.train.batches import part_bits
 from mien.train.networks import predict
 from mien.train.runs import Trained, load
 from mien.types import AREAS, N_EMOTIONS, Area, Float32
@@ -81,5 +81,5 @@ def _log_probabilities(cache: FaceCache, rows: npt.NDArray[np.int64], teacher: T
 
 
 def _answers(teacher: Trained, crops: npt.NDArray[np.uint8], area: Area) -> Tensor:
-    parts = parts_of([area]).expand(len(crops), 3)
+    parts = part_bits([area]).expand(len(crops), 3)
     return predict(teacher.network, torch.from_numpy(crops), parts)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from mien.face.aligned import AlignedFace, aligned, area_mask, filled, piece_mask
 from mien.face.areas import MIRRORED_PIECES, PIECES
 from mien.face.crops import Canvas
+from mien.face.landmarks import NOSE_TIP
 from mien.measure.occluders import TRAINING_KINDS, occlude
 from mien.types import AREAS, Float32, Float64, Part, UInt8
 
@@ -308,7 +309,7 @@ def _mask_outline(points: Float32, g: np.random.Generator) -> npt.NDArray[np.flo
     """From the bridge of the nose along the jaw: where a worn face mask lies."""
     top, middle, start = (
         points[28] + (points[29] - points[28]) * g.uniform(-0.3, 0.7),
-        points[30],
+        points[NOSE_TIP],
         int(g.integers(1, 4)),
     )
     jaw = middle + (points[start : 17 - start] - middle) * g.uniform(1.0, 1.12)

@@ -10,14 +10,14 @@ hidden: its answer is that pass. Networks of single areas answer from the areas 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from mien.errors import ModelError
-from mien.face.aligned import area_view
+from mien.face.aligned import area_views
 from mien.face.areas import bounding_box, square_of
 from mien.face.crops import Canvas, canvas_of, cut
 from mien.face.spec import Crop, CropSpec, Sampling
@@ -39,6 +39,7 @@ from mien.types import (
     Face,
     Float32,
     Interval,
+    LazyMapping,
     Part,
     Prediction,
     UInt8,
@@ -84,8 +85,8 @@ class Looked:
     """What the networks say of N faces.
 
     Attributes:
-        areas: logits float32 [N, 8] of every area.
-        views: uint8 [N, size, size], what each area's network saw.
+        areas: logits float32 [N, 8] of every area; what the answers do not need is asked when it is read.
+        views: uint8 [N, size, size], what each area's network saw; the same.
         seen: N, what is visible.
         logits: float32 [N, 8], the answers; 0 where no part is visible.
         sources: N names under which the answers are calibrated; empty where no part is visible.
@@ -98,6 +99,20 @@ class Looked:
     logits: Float32
     sources: Sequence[str]
     shown: Sequence[Area | None]
+
+    def of_face(self, i: int) -> Mapping[Area, Float32]:
+        """Logits float32 [1, 8] of every area of one face."""
+        return _of_face(self.areas, i)
+
+
+def _of_face(logits: Mapping[Area, Float32], i: int) -> Mapping[Area, Float32]:
+    return LazyMapping(logits, lambda: {area: rows[i : i + 1] for area, rows in logits.items()})
+
+
+def _columns(canvases: Sequence[Canvas], areas: Sequence[Area], spec: CropSpec) -> Iterator[tuple[Area, list[UInt8]]]:
+    """By area, what is seen of every face."""
+    rows = [area_views(canvas, areas, spec) for canvas in canvases]
+    return ((area, [row[area] for row in rows]) for area in areas)
 
 
 class AnswerPath:
@@ -127,11 +142,8 @@ class AnswerPath:
             visible: the parts that are visible, where the user says so; None finds out for each face.
             areas: ask about these areas only (and those that the answer needs); None asks about all.
         """
-        wanted = self._wanted(visible, areas)
-        specs = {area: self.models.entry(area).spec for area in wanted}
-        views = {area: np.stack([area_view(c, area, spec) for c in faces.of(spec)]) for area, spec in specs.items()}
-        logits, hidden = self._asked(views)
-        count = len(next(iter(views.values())))
+        views, logits, hidden = self._asked(faces, self._wanted(visible, areas))
+        count = len(faces.of(self.models.entry(next(iter(views))).spec))
         seen = self._seen(faces, count, visible, hidden)
         answers = np.zeros((count, N_EMOTIONS), np.float32)
         sources, shown = [""] * count, [None] * count  # type: list[str], list[Area | None]
@@ -142,8 +154,7 @@ class AnswerPath:
                 answers[i], sources[i] = logits[Area.WHOLE_FACE][i], hidden_source(of_face.hidden_pieces)
                 shown[i] = Area.of(of_face.visible)
                 continue
-            own = {area: rows[i : i + 1] for area, rows in logits.items()}
-            fused = self.fused(own, of_face.visible, self._blanked(faces, i, of_face))
+            fused = self.fused(_of_face(logits, i), of_face.visible, self._blanked(faces, i, of_face))
             if fused is not None:
                 answers[i], sources[i], shown[i] = fused.logits[0], fused.source, fused.area
         return Looked(logits, views, seen, answers, sources, shown)
@@ -162,14 +173,30 @@ class AnswerPath:
         needed = {Area.WHOLE_FACE} if self.models.sees_hidden and visible is None else set(self.models.areas)
         return [area for area in self.models.areas if area in needed | set(areas)]
 
-    def _asked(self, views: Mapping[Area, UInt8]) -> tuple[dict[Area, Float32], Float32 | None]:
-        """Logits of every area, and float32 [N, 4], what is hidden, where the network says so."""
-        if not self.models.sees_hidden or Area.WHOLE_FACE not in views:
-            return {area: self.models.logits(area, pixels) for area, pixels in views.items()}, None
-        whole, hidden = self.models.one_pass(views[Area.WHOLE_FACE])
-        others = {area: pixels for area, pixels in views.items() if area is not Area.WHOLE_FACE}
-        logits = {area: self.models.logits(area, pixels) for area, pixels in others.items()}
-        return logits | {Area.WHOLE_FACE: whole}, hidden
+    def _asked(
+        self, faces: Canvases, areas: Sequence[Area]
+    ) -> tuple[Mapping[Area, UInt8], Mapping[Area, Float32], Float32 | None]:
+        """What the networks see and say of every area, each cut and asked when first read, and float32 [N, 4], what is
+        hidden, where one pass over the whole face says so with its answer: that pass is made at once."""
+        specs = {area: self.models.entry(area).spec for area in areas}
+        canvases = {spec: faces.of(spec) for spec in specs.values()}
+
+        def cut_all() -> dict[Area, UInt8]:
+            return {a: np.stack(column) for spec, of_spec in canvases.items()
+                    for a, column in _columns(of_spec, [a for a in areas if specs[a] == spec], spec)}  # fmt: skip
+
+        if not self.models.sees_hidden or Area.WHOLE_FACE not in specs:
+            views = LazyMapping(areas, cut_all)
+            return views, LazyMapping(areas, lambda: self.models.logits_of(views)), None
+        spec = specs[Area.WHOLE_FACE]
+        whole = np.stack([area_views(c, [Area.WHOLE_FACE], spec)[Area.WHOLE_FACE] for c in canvases[spec]])
+        answer, hidden = self.models.one_pass(whole)
+        views = LazyMapping(areas, cut_all, {Area.WHOLE_FACE: whole})
+        others = [area for area in areas if area is not Area.WHOLE_FACE]
+        logits = LazyMapping(
+            areas, lambda: self.models.logits_of({a: views[a] for a in others}), {Area.WHOLE_FACE: answer}
+        )
+        return views, logits, hidden
 
     def _seen(
         self, faces: Canvases, count: int, visible: frozenset[Part] | None, hidden: Float32 | None
@@ -273,32 +300,46 @@ class Judge:
         return self._thresholds[source]
 
 
+def predictions_of(looked: Looked, judge: Judge) -> list[Mapping[Area, Prediction]]:
+    """What each area says of each face; judged when it is first read."""
+    judged = LazyMapping(looked.areas, lambda: {a: judge.predictions(a, rows) for a, rows in looked.areas.items()})
+
+    def of_face(i: int) -> Mapping[Area, Prediction]:
+        return LazyMapping(judged, lambda: {area: rows[i] for area, rows in judged.items()})
+
+    return [of_face(i) for i in range(len(looked.seen))]
+
+
 def contributions_of(
     path: AnswerPath, judge: Judge, logits: Mapping[Area, Float32], answer: Prediction | None, visible: frozenset[Part]
 ) -> Mapping[Part, float]:
-    """Bits by visible part: the answer of every subset of the visible parts gives the game's values."""
-    if answer is None or judge.calibration is None:
+    """Bits by visible part, worked out when they are first read: the answer of every subset of the visible parts gives
+    the game's values."""
+    if answer is None or judge.calibration is None or not set(fusion.areas_within(visible)) <= set(logits):
         return {}
-    inside, probabilities = fusion.areas_within(visible), {Area.of(visible): answer.probabilities}
-    for area in inside:
-        fused = path.fused(logits, area.parts) if area in logits and area not in probabilities else None
-        if fused is not None:
-            probabilities[area] = judge.predictions(fused.area, fused.logits, fused.source)[0].probabilities
-    if len(probabilities) < len(inside):
-        return {}
-    return photo_contribution(probabilities, answer.emotion, judge.shares, visible).bits
+
+    def bits() -> Mapping[Part, float]:
+        probabilities = {Area.of(visible): answer.probabilities}
+        for area in fusion.areas_within(visible):
+            fused = None if area in probabilities else path.fused(logits, area.parts)
+            if fused is not None:
+                probabilities[area] = judge.predictions(fused.area, fused.logits, fused.source)[0].probabilities
+        return photo_contribution(probabilities, answer.emotion, judge.shares, visible).bits
+
+    return LazyMapping([part for part in PARTS if part in visible], bits)
 
 
-def crops_of_faces(looked: Looked, faces: Sequence[Face], models: Models) -> list[dict[Area, Crop]]:
-    """What each area's network saw of each face, with its square in the picture."""
+def crops_of_faces(looked: Looked, faces: Sequence[Face], models: Models) -> list[Mapping[Area, Crop]]:
+    """What each area's network saw of each face, with its square in the picture; cut when it is first read."""
     specs = {area: models.entry(area).spec for area in looked.views}
-    return [
-        {
-            area: Crop(area, specs[area], pixels[i], square_of(bounding_box(face.landmarks, area), specs[area].padded))
+
+    def of_face(i: int, landmarks: Float32) -> Mapping[Area, Crop]:
+        return LazyMapping(specs, lambda: {
+            area: Crop(area, specs[area], pixels[i], square_of(bounding_box(landmarks, area), specs[area].padded))
             for area, pixels in looked.views.items()
-        }
-        for i, face in enumerate(faces)
-    ]
+        })  # fmt: skip
+
+    return [of_face(i, face.landmarks) for i, face in enumerate(faces)]
 
 
 def sight_of(models: Models) -> VisibilityModel | None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mien.errors import ModelError
-from mien.trust.folder import SHIPPED
+from mien.errors import ModelError, NotCalibratedError
+from mien.jobs.files import replace_file
+from mien.trust.folder import SHIPPED, fitted_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,21 +31,21 @@ def read_fitted(
         build: makes it out of the entry's plain values.
 
     Raises:
-        ModelError: the file is missing or damaged, or holds nothing for this network.
+        NotCalibratedError: there is no such file, or it holds nothing for this network.
+        ModelError: it is damaged.
     """
     path = SHIPPED if folder is None else Path(folder).expanduser()
     path = path if path.is_file() else path / name
+    content = fitted_bytes(path.parent, path.name)
     try:
-        values = json.loads(path.read_text())
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror}): make it with  mien calibrate") from error
+        values = json.loads(content)
     except ValueError as error:
         raise ModelError(f"{path} is damaged ({error}): make it again with  mien calibrate") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ModelError(f"{path} is not in the format this version of mien reads: make it with  mien calibrate")
     entry = values.get("networks", {}).get(network or values.get("default"))
-    if not isinstance(entry, dict):
-        raise ModelError(f"{path} holds nothing for the network {network!r}: make it with  mien calibrate")
+    if entry is None:
+        raise NotCalibratedError(f"{path} holds nothing for the network {network!r}: make it with  mien calibrate")
     try:
         return build(entry)
     except (KeyError, TypeError, ValueError) as error:
@@ -54,9 +55,8 @@ def read_fitted(
 def write_fitted(path: Path, default: str, networks: dict[str, dict[str, Any]]) -> None:
     """Write a file of fitted numbers; it is there as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".tmp")
-    scratch.write_text(json.dumps({"format": FORMAT, "default": default, "networks": networks}, indent=1) + "\n")
-    scratch.replace(path)
+    text = json.dumps({"format": FORMAT, "default": default, "networks": networks}, indent=1) + "\n"
+    replace_file(path, lambda file: file.write(text.encode()))
 
 
 COLUMNS: dict[str, tuple[str, ...]] = {

@@ -1,41 +1,25 @@
 """ONNX sessions of the shipped networks: which file serves which area, its hash, and its logits.
 
-The folder of models holds ``manifest.json``::
-
-    {
-      "version": "...",
-      "dataset": "ferplus",
-      "default": "vgg",
-      "networks": {
-        "vgg":      {"mouth": ENTRY, ..., "whole_face": ENTRY},
-        "anyarea":  {"mouth": ENTRY, ...}            (may be absent; all seven ENTRY name one file)
-      },
-      "visualisation": ENTRY,
-      "visibility": ENTRY                             (may be absent)
-    }
-    ENTRY = {"file": "vgg-mouth.onnx", "sha256": "...", "spec": "box-one-padded-64-face44", "flip": true,
-             "logit_bias": [8 numbers]}
-
-``flip`` averages the logits of a crop and its mirror image; ``logit_bias`` (logit adjustment for rare emotions; zeros
-where none) is added where it changes the emotion said, see :func:`with_bias`.
+What a folder of models holds: :mod:`mien.trust.folder`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from mien.errors import ModelError, path_of
 from mien.face.areas import MIRRORED_PIECES, PIECES
-from mien.trust.folder import SHIPPED, ModelEntry
-from mien.types import AREAS, N_EMOTIONS, PARTS, Area, Float32, UInt8
+from mien.face.device import Device, current
+from mien.face.session import Session
+from mien.trust.folder import SHIPPED, Manifest, ModelEntry
+from mien.types import N_EMOTIONS, PARTS, Area, Float32, UInt8
 
 
 def with_bias(logits: Float32, bias: Float32) -> Float32:
@@ -56,26 +40,9 @@ def with_bias(logits: Float32, bias: Float32) -> Float32:
     return np.where(changed[:, None], raised, logits).astype(np.float32)
 
 
-def _manifest_of(folder: Path) -> dict[str, Any]:
-    """The manifest, with a default and at least one network of areas that are known.
-
-    Raises:
-        ModelError: it is missing or damaged.
-    """
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"no models in {folder}: manifest.json cannot be read ({error})") from error
-    networks = manifest.get("networks") if isinstance(manifest, dict) else None
-    known = {area.value for area in AREAS}
-    if (
-        not isinstance(networks, dict)
-        or not isinstance(manifest.get("default"), str)
-        or not networks
-        or not all(isinstance(entries, dict) and entries and entries.keys() <= known for entries in networks.values())
-    ):
-        raise ModelError(f"no models in {folder}: manifest.json is damaged (it names no networks by area)")
-    return dict(manifest)
+def _both_ways(crops: UInt8, flip: bool) -> UInt8:
+    """Crops [N, size, size], and behind them, where a network is asked both ways, their mirror images."""
+    return np.concatenate([crops, crops[:, :, ::-1]]) if flip else crops
 
 
 class Models:
@@ -84,7 +51,7 @@ class Models:
     Args:
         folder: with a manifest.json; None is the folder shipped in the package.
         network: ``vgg``, ``anyarea`` or None for the manifest's default.
-        threads: onnxruntime's threads a session; 0 lets it choose.
+        threads: between which a batch is divided; 0 is one a core.
 
     Raises:
         ModelError: the manifest is missing or damaged, or does not hold this network.
@@ -92,14 +59,14 @@ class Models:
 
     def __init__(self, folder: Path | str | None = None, network: str | None = None, threads: int = 0) -> None:
         self.folder = SHIPPED if folder is None else path_of(folder)
-        self.manifest: dict[str, Any] = _manifest_of(self.folder)
-        self.network: str = network or str(self.manifest["default"])
-        if self.network not in self.manifest["networks"]:
-            known = ", ".join(self.manifest["networks"])
+        self.manifest = Manifest.read(self.folder)
+        self.network = network or self.manifest.default
+        if self.network not in self.manifest.networks:
+            known = ", ".join(self.manifest.networks)
             raise ModelError(f"{self.folder} has no network {self.network!r}: choose from {known}")
         self._threads = threads
         self._lock = threading.Lock()
-        self._sessions: dict[Path, ort.InferenceSession] = {}
+        self._sessions: dict[tuple[Path, Device], Session] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the same folder; sessions do not travel."""
@@ -108,7 +75,7 @@ class Models:
     @property
     def areas(self) -> tuple[Area, ...]:
         """The areas this folder can answer, in canonical order."""
-        return tuple(a for a in AREAS if a.value in self.manifest["networks"][self.network])
+        return tuple(self.manifest.networks[self.network])
 
     def entry(self, area: Area) -> ModelEntry:
         """The network of an area.
@@ -116,10 +83,10 @@ class Models:
         Raises:
             ModelError: this folder has none for it.
         """
-        entries = self.manifest["networks"][self.network]
-        if area.value not in entries:
+        entries = self.manifest.networks[self.network]
+        if area not in entries:
             raise ModelError(f"{self.folder} has no {self.network} network for the area {area.value}")
-        return ModelEntry.from_dict(self.folder, entries[area.value])
+        return entries[area]
 
     @property
     def visualisation(self) -> ModelEntry:
@@ -128,9 +95,14 @@ class Models:
         Raises:
             ModelError: this folder has none.
         """
-        if "visualisation" not in self.manifest:
+        if self.manifest.visualisation is None:
             raise ModelError(f"{self.folder} has no visualisation network")
-        return ModelEntry.from_dict(self.folder, self.manifest["visualisation"])
+        return self.manifest.visualisation
+
+    @property
+    def title(self) -> str:
+        """Network family and version, as results name them."""
+        return f"{self.network} {self.manifest.version}".strip()
 
     def logits(self, area: Area, crops: UInt8, batch: int = 64, bias: bool = True) -> Float32:
         """Logits of crops of one area, flip and logit bias included.
@@ -144,21 +116,41 @@ class Models:
         Returns:
             float32 [N, 8].
         """
-        entry = self.entry(area)
-        views = np.concatenate([crops, crops[:, :, ::-1]]) if entry.flip else crops
-        each = self._run(entry, area, views, batch).reshape(1 + entry.flip, len(crops), N_EMOTIONS)
-        mean = each.mean(axis=0)
-        return with_bias(mean, entry.logit_bias) if bias else np.asarray(mean, np.float32)
+        return self.logits_of({area: crops}, batch, bias)[area]
 
-    def _run(self, entry: ModelEntry, area: Area, crops: UInt8, batch: int) -> Float32:
+    def logits_of(self, views: Mapping[Area, UInt8], batch: int = 64, bias: bool = True) -> dict[Area, Float32]:
+        """Logits of crops of several areas; those of one network go through it together. See :meth:`logits`.
+
+        Args:
+            views: uint8 [N, size, size] an area, cut as ``entry(area).spec`` says.
+            batch: crops a run.
+            bias: False leaves the logit bias out.
+
+        Returns:
+            float32 [N, 8] an area.
+        """
+        entries = {area: self.entry(area) for area in views}
+        together: dict[tuple[Path, int], list[Area]] = {}
+        for area, entry in entries.items():
+            together.setdefault((entry.path, entry.spec.size), []).append(area)
+        found: dict[Area, Float32] = {}
+        for areas in together.values():
+            seen = [_both_ways(views[area], entries[area].flip) for area in areas]
+            parts = [[float(part in area.parts) for part in PARTS] for area in areas]
+            bits = np.repeat(np.array(parts, np.float32), [len(crops) for crops in seen], axis=0)
+            rows = self._run(entries[areas[0]], np.concatenate(seen), bits, batch)
+            for area, own in zip(areas, np.split(rows, np.cumsum([len(crops) for crops in seen])[:-1]), strict=True):
+                mean = own.reshape(1 + entries[area].flip, len(views[area]), N_EMOTIONS).mean(axis=0)
+                found[area] = with_bias(mean, entries[area].logit_bias) if bias else np.asarray(mean, np.float32)
+        return {area: found[area] for area in views}
+
+    def _run(self, entry: ModelEntry, crops: UInt8, bits: Float32, batch: int) -> Float32:
         session = self._session(entry)
         out = [np.zeros((0, N_EMOTIONS), np.float32)]
         for start in range(0, len(crops), batch):
-            piece = np.ascontiguousarray(crops[start : start + batch])
-            feed: dict[str, Any] = {"crops": piece}
-            if any(i.name == "parts" for i in session.get_inputs()):
-                bits = np.array([float(p in area.parts) for p in PARTS], np.float32)
-                feed["parts"] = np.repeat(bits[None], len(piece), axis=0)
+            feed: dict[str, Any] = {"crops": np.ascontiguousarray(crops[start : start + batch])}
+            if "parts" in session.inputs:
+                feed["parts"] = bits[start : start + batch]
             out.append(session.run(["logits"], feed)[0])
         return np.concatenate(out)
 
@@ -178,16 +170,16 @@ class Models:
             Logits float32 [N, 8], and float32 [N, 4]: how much (0..1) of each of ``areas.PIECES`` is hidden.
         """
         entry = self.entry(Area.WHOLE_FACE)
-        session = self._session(entry)
-        logits, hidden = self._logits_and_hidden(session, faces, batch)
+        views = _both_ways(faces, entry.flip)
+        logits, hidden = self._logits_and_hidden(self._session(entry), views, batch)
         if entry.flip:
-            mirrored, gone = self._logits_and_hidden(session, faces[:, :, ::-1], batch)
+            (logits, mirrored), (hidden, gone) = np.split(logits, 2), np.split(hidden, 2)
             logits = np.asarray((logits + mirrored) / 2, np.float32)
             hidden = np.asarray((hidden + gone[:, list(MIRRORED_PIECES)]) / 2, np.float32)
         return with_bias(logits, entry.logit_bias), hidden
 
     @staticmethod
-    def _logits_and_hidden(session: ort.InferenceSession, faces: UInt8, batch: int) -> tuple[Float32, Float32]:
+    def _logits_and_hidden(session: Session, faces: UInt8, batch: int) -> tuple[Float32, Float32]:
         rows = [
             session.run(["logits", "hidden"], {"crops": np.ascontiguousarray(faces[start : start + batch])})
             for start in range(0, len(faces), batch)
@@ -216,15 +208,16 @@ class Models:
         logits, maps, features = (np.concatenate(column) for column in zip(*runs, strict=True))
         return logits, maps, features
 
-    def _session(self, entry: ModelEntry) -> ort.InferenceSession:
+    def _session(self, entry: ModelEntry) -> Session:
+        key = entry.path, current()
         with self._lock:
-            if entry.path not in self._sessions:
-                self._sessions[entry.path] = open_session(entry, self._threads)
-            return self._sessions[entry.path]
+            if key not in self._sessions:
+                self._sessions[key] = open_session(entry, self._threads)
+            return self._sessions[key]
 
 
-def open_session(entry: ModelEntry, threads: int) -> ort.InferenceSession:
-    """An ONNX session of one file.
+def open_session(entry: ModelEntry, threads: int) -> Session:
+    """A session of one file, on the current device (``mien.face.device``).
 
     Raises:
         ModelError: the file is missing, or is not the one whose hash the manifest gives.
@@ -235,10 +228,7 @@ def open_session(entry: ModelEntry, threads: int) -> ort.InferenceSession:
         raise ModelError(f"cannot read the model {entry.path}: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != entry.sha256:
         raise ModelError(f"{entry.path} is damaged: its SHA-256 is not the one in manifest.json")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return Session(content, current(), threads)
 
 
 @cache

@@ -6,6 +6,7 @@ faces: no picture, no name. From them come prediction sets and trust tables for 
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from mien.errors import ModelError
 from mien.jobs.files import replacing
-from mien.trust.folder import SHIPPED
+from mien.trust.folder import SHIPPED, fitted_bytes
 from mien.types import N_EMOTIONS, Float32
 
 FILE_NAME = "reference.npz"
@@ -48,13 +49,12 @@ def read_reference(folder: Path | str | None, network: str) -> dict[str, Referen
         ModelError: there are none, or the file is damaged.
     """
     path = (SHIPPED if folder is None else Path(folder).expanduser()) / FILE_NAME
+    content = io.BytesIO(fitted_bytes(path.parent, path.name))
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with np.load(content, allow_pickle=False) as kept:
             names = sorted({key.split("/")[1] for key in kept.files if key.startswith(f"{network}/")})
             found = {name: _answers(kept, f"{network}/{name}") for name in names}
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror or error}): make it with  mien calibrate") from error
-    except (ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} is damaged ({error}): make it again with  mien calibrate") from error
     if not found:
         raise ModelError(f"{path} holds nothing for the network {network!r}: make it with  mien calibrate")

@@ -155,9 +155,9 @@ def photo_visibility(source: ImageSource, model: VisibilityModel) -> tuple[list[
 
 def _seeing(models: Models) -> str:
     """The network of a folder that sees what is hidden."""
-    for name in models.manifest["networks"]:
+    for name in models.manifest.networks:
         if Models(models.folder, name).sees_hidden:
-            return str(name)
+            return name
     raise ModelError(f"{models.folder} has no network that says what is hidden")
 
 

@@ -98,7 +98,7 @@ def _read(
     if before and before[-1]["complete"]:
         return
     try:
-        reader = VideoReader(path_of(path), analyzer.limits)
+        reader = VideoReader(path_of(path), analyzer.options.limits)
     except InputError as error:
         if alone:
             raise
@@ -179,13 +179,14 @@ class _Walk:
 
     def __init__(self, analyzer: Analyzer, settings: VideoSettings, path: str) -> None:
         self.analyzer, self.path = analyzer, path
-        self.detector = VideoDetector(analyzer.detector, settings.tracks.detect_seconds, analyzer.min_face)
-        self.tracker = Tracker(self.detector, describe if analyzer.detector == "dlib" else None, settings.tracks)
+        options = analyzer.options
+        self.detector = VideoDetector(options.detector, settings.tracks.detect_seconds, options.min_face)
+        self.tracker = Tracker(self.detector, describe if options.detector == "dlib" else None, settings.tracks)
         self.fresh = True
 
     def rows(self, frame: VideoFrame, progress: Progress) -> list[dict[str, Any]]:
         """One dict a face, keyed by the columns; the faces are numbered by track."""
-        with time_limit(self.analyzer.limits.seconds):
+        with time_limit(self.analyzer.options.limits.seconds):
             return self._rows(frame, progress)
 
     def _rows(self, frame: VideoFrame, progress: Progress) -> list[dict[str, Any]]:

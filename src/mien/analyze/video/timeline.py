@@ -11,15 +11,8 @@ import numpy as np
 
 from mien.analyze.video.series import Series
 from mien.errors import InputError, MissingExtraError, UsageError
-from mien.face.draw import PART_COLORS
-from mien.types import EMOTIONS, PARTS, Emotion
-
-EMOTION_COLORS: dict[Emotion, str] = {
-    Emotion.NEUTRAL: "#9aa3a8", Emotion.HAPPINESS: "#e69f00", Emotion.SURPRISE: "#cc79a7",
-    Emotion.SADNESS: "#0072b2", Emotion.ANGER: "#d55e00", Emotion.DISGUST: "#009e73",
-    Emotion.FEAR: "#6a4c93", Emotion.CONTEMPT: "#8c6d46",
-}  # fmt: skip
-"""Okabe and Ito's palette, and two more."""
+from mien.face.colours import EMOTION_COLOURS, INK, PART_COLOURS, SOFT_INK
+from mien.types import EMOTIONS, PARTS
 
 MOST_FACES = 12
 
@@ -49,7 +42,7 @@ def save_timeline(series: Sequence[Series], path: Path, seconds: float | None = 
     FigureCanvasAgg(figure)
     end = seconds or max((float(s.times[-1]) for s in shown), default=1.0)
     if not shown:
-        figure.text(0.5, 0.5, "no face found", ha="center", va="center", color="#566067")
+        figure.text(0.5, 0.5, "no face found", ha="center", va="center", color=SOFT_INK)
     for row, one in enumerate(shown):
         axes = figure.add_subplot(len(shown), 1, row + 1)
         _band(axes, one, end)
@@ -65,23 +58,23 @@ def save_timeline(series: Sequence[Series], path: Path, seconds: float | None = 
 
 def _band(axes: Any, one: Series, end: float) -> None:
     """Smoothed probabilities stacked, authenticity as a line over them, hidden parts as bars below."""
-    colors = [EMOTION_COLORS[emotion] for emotion in EMOTIONS]
+    colors = [EMOTION_COLOURS[emotion] for emotion in EMOTIONS]
     for first, last in _pieces(one):
         times, values = one.times[first:last], np.nan_to_num(one.smooth[first:last])
         if len(times) == 1:
             times, values = np.array([times[0], times[0] + 0.04]), np.repeat(values, 2, axis=0)
         axes.stackplot(times, values.T, colors=colors, alpha=0.85, linewidth=0)
         right = one.authenticity[first:last]
-        axes.plot(one.times[first:last], right, color="#14181b", linewidth=1.1)
+        axes.plot(one.times[first:last], right, color=INK, linewidth=1.1)
     for column, part in enumerate(PARTS):
-        color = tuple(value / 255 for value in PART_COLORS[part])
+        color = PART_COLOURS[part]
         for stretch in one.stretches:
             if stretch.part is part:
                 axes.barh(-0.07 - 0.09 * column, stretch.end - stretch.start, 0.07, stretch.start, color=color)
     axes.set(xlim=(0, end), ylim=(-0.32, 1), yticks=[0, 0.5, 1], ylabel="share")
     axes.set_yticks([-0.07 - 0.09 * i for i in range(3)], [f"{part.value} hidden" for part in PARTS], minor=True)
     axes.tick_params(axis="y", which="minor", labelsize=6.5, length=0)
-    axes.axhline(0, color="#566067", linewidth=0.6)
+    axes.axhline(0, color=SOFT_INK, linewidth=0.6)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
 
@@ -98,6 +91,6 @@ def _legend(figure: Any) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    entries: list[Any] = [Patch(color=EMOTION_COLORS[e], label=e.value, alpha=0.85) for e in EMOTIONS]
-    entries.append(Line2D([], [], color="#14181b", linewidth=1.1, label="how often each frame's answer is right"))
+    entries: list[Any] = [Patch(color=EMOTION_COLOURS[e], label=e.value, alpha=0.85) for e in EMOTIONS]
+    entries.append(Line2D([], [], color=INK, linewidth=1.1, label="how often each frame's answer is right"))
     figure.legend(handles=entries, loc="outside lower center", ncols=5, fontsize=8, frameon=False)

@@ -184,7 +184,7 @@ def _check_sets(fit: TrustFit, name: str, logits: Float32, labels: Labels) -> pd
 
 
 def _abstention(fit: TrustFit, name: str, logits: Float32, labels: Labels) -> pd.DataFrame:
-    """What ``--min-authenticity`` buys: share of faces still answered, and how many of those answers are right."""
+    """What ``--min-p-correct`` buys: share of faces still answered, and how many of those answers are right."""
     source = fit.calibration.sources[name]
     p = source.probabilities(logits)
     judged, _, _ = source.judge(p)
@@ -193,7 +193,7 @@ def _abstention(fit: TrustFit, name: str, logits: Float32, labels: Labels) -> pd
         kept = judged >= least
         share = metrics.wilson(int(right[kept].sum()), int(kept.sum()))
         rows.append((least, float(kept.mean()), share.value if kept.any() else float("nan"), share.low, share.high))
-    return pd.DataFrame(rows, columns=["min_authenticity", "answered", "right", "low", "high"])
+    return pd.DataFrame(rows, columns=["min_p_correct", "answered", "right", "low", "high"])
 
 
 def _check_fusion(fit: TrustFit, logits: Mapping[Area, Float32], labels: Labels) -> pd.DataFrame:

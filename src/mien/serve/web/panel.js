@@ -43,7 +43,7 @@ export function showFace(face, hidden, { onToggle }) {
 
 function rangeWords(right) {
   if (!right) return "";
-  return range(right) ? `95% interval ${range(right)}` : `95% interval within ${percent(right.value)}`;
+  return range(right) ? `95% interval ${range(right)}` : `95% interval less than ${percent(right.value).includes(".") ? "0.1" : "1"}% wide`;
 }
 
 function noteWords(face, answer) {
@@ -70,7 +70,7 @@ function stateWords(face, part, hidden) {
 function changeWords(face, hidden, after) {
   const covered = PARTS.filter((part) => !face.visible.has(part));
   if (PARTS.every((part) => face.visible.has(part) !== hidden.has(part))) {
-    return covered.length ? `The ${listed(covered)} ${isPlural(covered) ? "are" : "is"} covered in the picture, so the answer leaves ${isPlural(covered) ? "them" : "it"} out.` : "";
+    return covered.length ? `The ${listed(covered)} ${isPlural(covered) ? "are" : "is"} covered in the picture, so the answer leaves ${isPlural(covered) ? "them" : "it"} out.` : "Press one to see what the others would say without it.";
   }
   const before = answerOf(face, new Set(covered));
   if (!after) return "With every part hidden there is no answer.";

@@ -1,4 +1,4 @@
-"""Results -> ``settings.json``, ``results/*.csv|json`` -> ``figures/*.png|svg`` and ``report.html``. Needs extra ``study``.
+"""Results -> ``settings.json``, ``results/*.csv|json`` -> ``figures/*.png|svg`` and ``report.html`` (extra ``study``).
 
 Two steps: :func:`write` turns PredictionTables, a cache and class maps into result files; :func:`build` makes figures
 and page from these files alone, without networks, data or a face. Neither trains.

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from mien.errors import MissingExtraError
 from mien.face.areas import bounding_box, square_of
 from mien.face.draw import blend, jet
+from mien.face.landmarks import BROWS, EYES, JAW, LIPS, MOUTH_CORNERS, NOSE
 from mien.face.spec import CropSpec
 from mien.study.report.canvas import PERCEPTUAL
 from mien.types import Area, Float32, Float64, UInt8
@@ -202,12 +203,12 @@ def _named_parts(points: Float32, side: int) -> dict[str, npt.NDArray[np.bool_]]
     face = _filled([_outline(points)], side)
     found = {
         "eyes": _filled([_grown(points[a:b], 1.45) for a, b in ((36, 42), (42, 48))], side),
-        "mouth": _filled([_grown(points[48:60], 1.15)], side),
-        "brows": _filled([_grown(_hull(points[17:27]), 1.08)], side),
-        "nose": _filled([_grown(_hull(points[27:36]), 1.2)], side),
+        "mouth": _filled([_grown(points[LIPS], 1.15)], side),
+        "brows": _filled([_grown(_hull(points[BROWS]), 1.08)], side),
+        "nose": _filled([_grown(_hull(points[NOSE]), 1.2)], side),
     }
     ys = np.mgrid[:side, :side][0]
-    brow_line, lid_line, mouth_line = points[17:27, 1].min(), points[36:48, 1].max(), points[[48, 54], 1].mean()
+    brow_line, lid_line, mouth_line = points[BROWS, 1].min(), points[EYES, 1].max(), points[MOUTH_CORNERS, 1].mean()
     rest = {
         "outside the face": ~face & (ys > brow_line),
         "forehead": ys <= _brow_height(points, side),
@@ -224,12 +225,12 @@ def _named_parts(points: Float32, side: int) -> dict[str, npt.NDArray[np.bool_]]
 
 def _brow_height(points: Float32, side: int) -> Float32:
     """float32 [side]: height of the upper edge of the brows above each column."""
-    return np.interp(np.arange(side), points[17:27, 0], points[17:27, 1]).astype(np.float32)[None, :]
+    return np.interp(np.arange(side), points[17:27, 0], points[BROWS, 1]).astype(np.float32)[None, :]
 
 
 def _outline(points: Float32) -> Float32:
     """Jaw line closed over the top of the brows."""
-    return np.concatenate([points[:17], points[26:16:-1] - [0, 2]]).astype(np.float32)
+    return np.concatenate([points[JAW], points[26:16:-1] - [0, 2]]).astype(np.float32)
 
 
 def _hull(points: Float32) -> Float32:

@@ -13,32 +13,17 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mien.types import AREAS, EMOTIONS, Area, Emotion, UInt8
+from mien.face.colours import BLUE, GREY, INK, SOFT_INK
+from mien.types import UInt8
 
 STYLE: Any = {
     "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#5f6368", "axes.labelcolor": "#202124",
-    "text.color": "#202124", "xtick.color": "#3c4043", "ytick.color": "#3c4043", "figure.facecolor": "white",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": SOFT_INK, "axes.labelcolor": INK,
+    "text.color": INK, "xtick.color": "#3c4043", "ytick.color": "#3c4043", "figure.facecolor": "white",
     "svg.hashsalt": "mien", "svg.fonttype": "path", "legend.frameon": False, "axes.grid": False,
 }  # fmt: skip
 
-EMOTION_COLORS: dict[Emotion, str] = dict(
-    zip(
-        EMOTIONS,
-        ("#7f7f7f", "#e69f00", "#56b4e9", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000"),
-        strict=True,
-    )
-)
-"""Okabe and Ito's palette: told apart with any colour vision."""
-
-AREA_COLORS: dict[Area, str] = dict(
-    zip(AREAS, ("#e69f00", "#009e73", "#56b4e9", "#8c6d31", "#17808a", "#b05fa3", "#000000"), strict=True)
-)
-"""Mouth, nose and eyes as in every drawn photo; a pair's colour lies between those of its parts."""
-
-ALL_AREAS_COLOR = "#7f7f7f"
-
-DATASET_COLORS = ("#1f5fa8", "#d55e00", "#009e73", "#7f7f7f")
+DATASET_COLOURS = (BLUE, "#d55e00", "#009e73", GREY)
 
 PERCEPTUAL = "viridis"
 """Beside the published JET: lightness rises evenly with the value, in any colour vision and in print."""
@@ -71,7 +56,7 @@ def matrix(
     for i, line in enumerate(texts):
         for j, text in enumerate(line):
             dark = np.isfinite(values[i, j]) and values[i, j] > 0.55 * top
-            axes.text(j, i, text, ha="center", va="center", fontsize=7.5, color="white" if dark else "#202124")
+            axes.text(j, i, text, ha="center", va="center", fontsize=7.5, color="white" if dark else INK)
 
 
 GAP = 6

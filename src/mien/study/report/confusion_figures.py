@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mien.study.report.canvas import DATASET_COLORS, figure, matrix, save
+from mien.study.report.canvas import DATASET_COLOURS, figure, matrix, save
 from mien.study.report.exhibits import Exhibit, absent, percent
 from mien.study.report.inputs import Evidence
 from mien.study.report.paper import TEST_ACCURACY
@@ -127,7 +127,7 @@ def draw_accuracies(exhibit: Exhibit, path: Path) -> None:
         own = exhibit.data[exhibit.data["dataset"] == name]
         places = [AREAS.index(Area(area)) + 0.18 * (k - (len(names) - 1) / 2) for area in own["area"]]
         values = 100 * own[["accuracy", "low", "high"]].to_numpy(float)
-        colour = DATASET_COLORS[k % len(DATASET_COLORS)]
+        colour = DATASET_COLOURS[k % len(DATASET_COLOURS)]
         spread = [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]]
         title = own["title"].iloc[0]
         axes.errorbar(values[:, 0], places, xerr=spread, fmt="o", color=colour, capsize=3, ms=5, label=title)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mien.study.report.canvas import EMOTION_COLORS, figure, save
+from mien.face.colours import EMOTION_COLOURS
+from mien.study.report.canvas import figure, save
 from mien.study.report.exhibits import Exhibit, absent, percent
 from mien.study.report.inputs import Evidence
 from mien.types import EMOTIONS, Float32
@@ -40,7 +41,7 @@ def draw_features(exhibit: Exhibit, path: Path) -> None:
     for emotion in EMOTIONS:
         own = exhibit.data[exhibit.data["label"] == emotion.value]
         if len(own):
-            name, colour = f"{emotion.value} ({len(own):,})", EMOTION_COLORS[emotion]
+            name, colour = f"{emotion.value} ({len(own):,})", EMOTION_COLOURS[emotion]
             axes.scatter(own["x"], own["y"], s=7, alpha=0.7, linewidths=0, c=colour, label=name, rasterized=True)
     axes.set_xticks([])
     axes.set_yticks([])

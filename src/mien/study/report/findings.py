@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -252,12 +253,12 @@ def summary_table(found: Sequence[tuple[str, str, pd.DataFrame]]) -> Exhibit:
     return Exhibit("table-a", "The paper's five findings", caption, "table", data, shown)
 
 
-def _decided(claims: pd.DataFrame) -> dict[str, object]:
+def _decided(claims: pd.DataFrame) -> dict[str, Any]:
     """A finding's answer and the claim that decides it."""
     counts = claims["answer"].value_counts()
     answer = "no" if counts.get("no", 0) else "yes" if counts.get("yes", 0) == len(claims) else "undecided"
     own = claims[claims["answer"] == answer]
-    chosen = own.loc[own["low"].astype(float).idxmin()] if answer == "yes" else own.iloc[0]
+    chosen = own.iloc[int(own["low"].astype(float).to_numpy().argmin()) if answer == "yes" else 0]
     numbers = {name: None if pd.isna(chosen[name]) else float(chosen[name]) for name in ("margin", "low", "high")}
     return {
         "answer": answer, "claims": len(claims),

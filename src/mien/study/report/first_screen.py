@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mien.study.report.canvas import DATASET_COLORS
+from mien.study.report.canvas import DATASET_COLOURS
 from mien.study.report.exhibits import Exhibit, percent
 from mien.study.report.findings import margin_text
 from mien.types import AREAS, BASIC_AREAS, PARTS, Area
@@ -68,7 +68,7 @@ def lines_of(accuracies: Exhibit | None) -> list[AreaBars]:
     if accuracies is None or accuracies.missing:
         return []
     data = accuracies.data
-    colours = dict(zip(data["dataset"].unique(), DATASET_COLORS * 9, strict=False))
+    colours = dict(zip(data["dataset"].unique(), DATASET_COLOURS * 9, strict=False))
     return [
         AreaBars(area.words, tuple(part.value for part in PARTS if part in area.parts), tuple(_bars(own, colours)))
         for area in AREAS
@@ -80,11 +80,15 @@ def lines_of(accuracies: Exhibit | None) -> list[AreaBars]:
 def _bars(own: pd.DataFrame, colours: dict[object, str]) -> list[Bar]:
     return [
         Bar(
-            r["title"], colours[r["dataset"]], *(round(100 * float(r[name]), 1) for name in ("accuracy", "low", "high")),
-            None if pd.isna(r["paper"]) else round(100 * float(r["paper"]), 1),
+            r["title"], colours[r["dataset"]], _percent(r["accuracy"]), _percent(r["low"]), _percent(r["high"]),
+            None if pd.isna(r["paper"]) else _percent(r["paper"]),
         )
         for _, r in own.iterrows()
     ]  # fmt: skip
+
+
+def _percent(share: object) -> float:
+    return round(100 * float(str(share)), 1)
 
 
 def findings_of(summary: Exhibit | None) -> list[Finding]:
@@ -125,7 +129,8 @@ def _trusted(table: pd.DataFrame) -> str:
     often = table[table["area"].isin([a.value for a in BASIC_AREAS]) & (table["n"] >= LEAST_SAID)]
     if not len(often):
         return ""
-    best, worst = (often.loc[often["p"].idxmax()], often.loc[often["p"].idxmin()])
+    order = often["p"].to_numpy().argsort()
+    best, worst = often.iloc[int(order[-1])], often.iloc[int(order[0])]
     words = [
         f"{r['emotion']} read from the {r['area']} alone is right {percent(float(r['p']), 0)}%" for r in (best, worst)
     ]

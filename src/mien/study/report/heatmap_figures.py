@@ -90,7 +90,7 @@ def _keys(drawn: Figure, axes: Axes) -> None:
         bar = drawn.colorbar(ScalarMappable(cmap=name), ax=axes, shrink=0.7, pad=0.02, aspect=30)
         bar.set_ticks([0, 1], labels=["lowest", "highest"], fontsize=7.5)
         bar.ax.set_title(title, fontsize=8, fontweight="normal")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
 
 
 def _strip(faces: Sequence[Float32 | UInt8]) -> UInt8:

@@ -25,7 +25,7 @@ _MENTION = re.compile(r"\b(?:Table|Fig\.) (?:\d[a-z]?|[A-Z])\b")
 
 
 def build(out: Path) -> Path:
-    """Make ``report.html`` and ``figures`` again from ``settings.json`` and ``results`` of a study; nothing else is read.
+    """Make ``report.html`` and ``figures`` again from ``settings.json`` and ``results`` of a study, and nothing else.
 
     Args:
         out: folder of a finished study.
@@ -78,7 +78,8 @@ def _page(setting: Mapping[str, Any], exhibits: Sequence[Exhibit], images: Mappi
     titles = " and ".join(data["title"] for data in setting["data_sets"])
     return environment.get_template("report.html.j2").render(
         title=f"Emotions from parts of the face: the study on {titles}", question=QUESTION,
-        answer=answer_of(accuracies, of_key["table-m"], of_key["table-k"]), lines=lines_of(accuracies), findings=findings_of(summary),
+        answer=answer_of(accuracies, of_key["table-m"], of_key["table-k"]), lines=lines_of(accuracies),
+        findings=findings_of(summary),
         summary=summary, accuracies=accuracies, sections=[(s, found) for s, found in sections if found],
         images=images, setting=setting, presets=PRESETS.values(), citation=CITATION, doi=DOI,
         files=list(in_order(exhibits, ORDER, names)),

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from mien.study.report.canvas import ALL_AREAS_COLOR, AREA_COLORS, figure, save
+from mien.face.colours import AREA_COLOURS, GREY, GRID
+from mien.study.report.canvas import figure, save
 from mien.study.report.exhibits import Exhibit, absent
 from mien.study.report.inputs import Evidence
 from mien.types import AREAS, Area
@@ -69,17 +70,17 @@ def draw_curves(exhibit: Exhibit, path: Path) -> None:
     for axes, role in zip(grid, roles, strict=True):
         for _, own in curves[curves["role"] == role].groupby("run"):
             area = str(own["area"].iloc[0])
-            colour = AREA_COLORS[Area(area)] if area else ALL_AREAS_COLOR
+            colour = AREA_COLOURS[Area(area)] if area else GREY
             axes.plot(own["epoch"], 100 * own[watched], color=colour, lw=1.1, alpha=0.85, marker=".", ms=3)
         axes.set_title(ROLE_WORDS[role])
         axes.set_xlabel("epoch")
         axes.set_xlim(left=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y", color="#e0e0e0", lw=0.7)
+        axes.grid(axis="y", color=GRID, lw=0.7)
     grid[0].set_ylabel(f"{watched.removesuffix('_accuracy')} accuracy, %")
     for area in AREAS:
-        grid[-1].plot([], [], color=AREA_COLORS[area], label=area.words)
+        grid[-1].plot([], [], color=AREA_COLOURS[area], label=area.words)
     if (curves["area"] == "").any():
-        grid[-1].plot([], [], color=ALL_AREAS_COLOR, label="all areas, one network")
+        grid[-1].plot([], [], color=GREY, label="all areas, one network")
     drawn.legend(*grid[-1].get_legend_handles_labels(), loc="outside right upper")
     save(drawn, path)
