@@ -111,7 +111,7 @@ CUT = """() => {
 def test_nothing_is_cut(page: Page) -> None:
     assert page.evaluate(CUT) == {"page": 0, "uncued": [], "loose": [], "beyond": []}
     narrow = page.eval_on_selector_all(".wide.picture img", "all => all.map(i => i.getBoundingClientRect().width)")
-    assert min(narrow) > 600, "a figure's words cannot be read"
+    assert min(narrow) > 500, "a figure's words cannot be read"
 
 
 def test_everyone_can_read_it(page: Page) -> None:
