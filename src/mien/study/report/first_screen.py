@@ -102,9 +102,8 @@ def _why(row: pd.Series) -> str:
     """``15 of 15 claims hold; the closest: ...``."""
     held = "its claim holds" if row["yes"] == row["claims"] == 1 else f"{row['yes']} of {row['claims']} claims hold"
     held += f", {row['no']} fail" if row["no"] else ""
-    lead = {"yes": "the closest" if row["claims"] > 1 else "margin", "no": "the first that fails", "undecided": "open"}[
-        row["answer"]
-    ]
+    closest = "the closest" if row["claims"] > 1 else "margin"
+    lead = {"yes": closest, "no": "the first that fails", "undecided": "open"}[row["answer"]]
     margin = margin_text(row["unit"], row["margin"], row["low"], row["high"])
     return f"{held}; {lead}: {row['claim'][0].lower()}{row['claim'][1:]}, {margin}"
 
