@@ -24,7 +24,6 @@ from mien.trust.reference import ReferenceAnswers, write_reference
 from mien.trust.sources import HIDDEN_SOURCES
 from mien.types import AREAS, N_EMOTIONS, UInt8
 
-
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """Tests of Ctrl-C work too where the shell began the tests in the background, which ignores it."""
 
