@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ import pytest
 
 from builders.faces import make_cache
 from builders.results import ACCURACY, class_maps, evidence
+from mien.cli import main
 from mien.errors import TableError
 from mien.face.spec import STUDY_SPECS
 from mien.measure.predictions import LOGIT_COLUMNS, logits_of
@@ -27,12 +30,14 @@ from mien.study.report.accuracy_tables import (
     stages_table,
 )
 from mien.study.report.attention import attention_of
+from mien.study.report.contents import ORDER
 from mien.study.report.data_tables import areas_table, counts_table, paper_counts_table
-from mien.study.report.exhibits import percent, verdict, with_interval
-from mien.study.report.findings import answer_of, claims_of
+from mien.study.report.drawing import DRAW
+from mien.study.report.exhibits import Exhibit, percent, verdict, with_interval
+from mien.study.report.findings import answer_of, claims_of, summary_table
 from mien.study.report.measured import area_arms, crop_arms
 from mien.study.report.paper import LANDMARKS, PADDING
-from mien.study.report.resample import Confusions, accuracy, confusions_of, holm, recall
+from mien.study.report.resample import FEW, Confusions, accuracy, confusions_of, holm, recall
 from mien.study.report.trust import trust_of
 from mien.types import AREAS, EMOTIONS, Area, Emotion, Interval
 
@@ -230,15 +235,15 @@ def test_the_areas_are_those_of_the_paper(folder: Path) -> None:
 
 def test_padding_table_needs_both_arms_and_measures_their_difference(folder: Path) -> None:
     found = evidence(folder, specs={"published": 0.0, "cut": 0.2})
-    exhibit = padding_table(found, crop_arms(found, False), "published", "")
+    exhibit = padding_table(found, crop_arms(found, False), "published", "table-5")
     assert not exhibit.missing
     assert (exhibit.data["gain"] > 0.05).all()
     assert exhibit.data["paper_rafdb_padded"].tolist() == pytest.approx([PADDING[a][1] / 100 for a in AREAS])
     assert exhibit.shown is not None
     assert set(exhibit.shown["padding helps"]) == {"yes"}
-    assert "does not train it" in padding_table(found, crop_arms(found, False), "hull", "b").missing
+    assert "does not train it" in padding_table(found, crop_arms(found, False), "hull", "table-f").missing
     one = evidence(folder, specs={"published": 0.0})
-    assert padding_table(one, crop_arms(one, False), "published", "").missing
+    assert padding_table(one, crop_arms(one, False), "published", "table-5").missing
 
 
 def test_accuracy_table_says_what_is_not_trained(folder: Path) -> None:
@@ -307,18 +312,23 @@ def page(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_page_stands_alone(page: Path) -> None:
     text = page.read_text()
-    assert not re.findall(r'(?:src|href)="(?!data:|#)', text)
+    assert not re.findall(r'src="(?!data:)', text)
+    links = set(re.findall(r'href="([^"]*)"', text))
+    outside = {link for link in links if not link.startswith(("#", "results/", "figures/"))}
+    assert outside == {"https://doi.org/10.1007/s11633-019-1176-9"}
+    assert all((page.parent / link).is_file() for link in links if link.startswith(("results/", "figures/")))
     assert "<script" not in text
     assert "mien study --preset quick" in text
 
 
 def test_every_exhibit_has_its_numbers_and_every_figure_a_description(page: Path) -> None:
     text = page.read_text()
-    ids = re.findall(r'<figure id="([^"]+)"', text)
+    ids = re.findall(r'<figure[^>]* id="([^"]+)"', text)
     missing = re.findall(r'<figure id="([^"]+)" data-kind="\w+">\s*<div class="missing">', text)
     assert {"table-1-ferplus", "table-4-drawn", "table-5-drawn", "table-6-drawn", "fig-4-drawn", "fig-6-drawn"} <= set(
         ids
     )
+    assert "fig-a" in ids
     assert len(ids) == len(set(ids))
     for name in set(ids) - set(missing):
         rows = pd.read_csv(page.parent / "results" / f"{name}.csv")
@@ -333,7 +343,7 @@ def test_a_report_of_nothing_trained_says_so_in_every_place(folder: Path, tmp_pa
     path = report.write([evidence(folder, {}, maps=False)], replace(SETTING, show_faces=False), tmp_path)
     text = path.read_text()
     assert "This report is partial: 0 of 8 planned trainings" in text
-    for name in ("table-5-drawn", "table-6-drawn", "fig-5-confusion-drawn", "fig-6-drawn", "fig-7-drawn"):
+    for name in ("table-5-drawn", "table-6-drawn", "fig-5a-drawn", "fig-6-drawn", "fig-7-drawn"):
         assert re.search(rf'id="{name}"[^>]*>\s*<div class="missing">', text), name
     assert "table-4-drawn" in {p.stem for p in (tmp_path / "results").iterdir()}
     assert "No picture of a data set" in text
@@ -356,7 +366,7 @@ def test_two_data_sets_share_one_table_and_the_same_results_give_the_same_bytes(
     (tmp_path / "b" / "results").mkdir(parents=True)
     (tmp_path / "b" / "results" / "old-figure.csv").write_text("stale\n")
     a, b = (report.write([first, second], replace(SETTING, show_faces=False), tmp_path / name) for name in "ab")
-    rows = pd.read_csv(tmp_path / "a" / "results" / "table-6-all.csv")
+    rows = pd.read_csv(tmp_path / "a" / "results" / "table-6.csv")
     assert list(zip(rows["area"], rows["dataset"], strict=True)) == [
         ("mouth", "drawn"), ("mouth", "other"), ("nose", "other"),
     ]  # fmt: skip
@@ -365,6 +375,100 @@ def test_two_data_sets_share_one_table_and_the_same_results_give_the_same_bytes(
     assert {p.name: p.read_bytes() for p in (tmp_path / "a").rglob("*.*")} == {
         p.name: p.read_bytes() for p in (tmp_path / "b").rglob("*.*")
     }
+
+
+def test_a_page_made_again_from_its_result_files_is_the_same_to_the_byte(page: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "copy"
+    (copied / "results").mkdir(parents=True)
+    for file in [page.parent / "settings.json", *(page.parent / "results").iterdir()]:
+        (copied / file.relative_to(page.parent)).write_bytes(file.read_bytes())
+    assert main(["study", "--report-from", str(copied)]) == 0
+    assert (copied / "report.html").read_bytes() == page.read_bytes()
+    drawn = {path.name: path.read_bytes() for path in (page.parent / "figures").iterdir()}
+    assert {path.name: path.read_bytes() for path in (copied / "figures").iterdir()} == drawn
+
+
+@pytest.mark.parametrize("damage", ["nothing", "no settings", "cut json", "unknown exhibit"])
+def test_a_folder_that_is_no_finished_study_is_one_sentence(
+    damage: str, page: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if damage != "nothing":
+        shutil.copytree(page.parent, tmp_path, dirs_exist_ok=True)
+    if damage == "no settings":
+        (tmp_path / "settings.json").unlink()
+    elif damage == "cut json":
+        file = tmp_path / "results" / "table-6-drawn.json"
+        file.write_text(file.read_text()[:100])
+    elif damage == "unknown exhibit":
+        file = tmp_path / "results" / "table-6-drawn.json"
+        file.write_text(file.read_text().replace('"id": "table-6-drawn"', '"id": "table-z-drawn"'))
+    assert main(["study", "--report-from", str(tmp_path)]) == 3
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("mien: ")
+    assert len(error.splitlines()) == 1
+    assert main(["study", "--report-from", str(tmp_path), "--data", "ferplus:x"]) == 2
+    assert main(["study", "--subsets", str(tmp_path)]) == 2
+
+
+def test_letters_rise_in_the_order_of_the_page_and_the_paper_s_numbers_too() -> None:
+    for kind in ("table", "fig"):
+        numbers = [key.partition("-")[2] for key in ORDER if key.startswith(kind)]
+        assert len(numbers) == len(set(numbers))
+        ours, papers = [n for n in numbers if n.isalpha()], [n for n in numbers if not n.isalpha()]
+        assert ours == list(ascii_lowercase[: len(ours)])
+        assert papers == sorted(papers)
+    assert set(DRAW) == {key for key in ORDER if key.startswith("fig")}
+
+
+def test_every_table_or_figure_that_a_caption_names_is_there(page: Path) -> None:
+    about = [json.loads(file.read_text()) for file in (page.parent / "results").glob("*.json")]
+    labels = {a["label"] for a in about} | {"Table P", "Table Q"}
+    named = {name for a in about for name in re.findall(r"(?:Table|Fig\.) (?:\d\w?|[A-Z])\b", a["caption"])}
+    assert named
+    assert named <= labels
+    assert '<a href="#table-j-drawn">Table J</a>' in page.read_text()
+
+
+def test_none_of_a_few_faces_is_not_a_certain_zero(folder: Path) -> None:
+    found = evidence(folder)
+    arms = area_arms(found, False)
+    data = recall_table(found, arms).data
+    few = data[data["n"] < FEW]
+    assert len(few)
+    assert (few["recall_high"] > few["recall_low"]).all()
+    none = Confusions(("arm",), np.zeros((1, 8, 8)), np.zeros((9, 1, 8, 8)), 21, {})
+    share = none.share(lambda c: np.zeros(c.shape[:-3]), 21)
+    assert share is not None
+    assert share.low == 0
+    assert share.high == pytest.approx(0.1546, abs=1e-3)  # Wilson, 0 of 21
+
+
+def test_a_summary_says_what_decides_each_finding() -> None:
+    def claims(*answers: tuple[str, float]) -> pd.DataFrame:
+        return pd.DataFrame([
+            {"finding": finding, "claim": f"Claim {low}", "measure": "", "answer": answer, "unit": "points",
+             "margin": low + 0.1, "low": low, "high": low + 0.2, "n": 9}
+            for finding in range(1, 6)
+            for answer, low in answers
+        ])  # fmt: skip
+
+    def decided(*answers: tuple[str, float]) -> pd.Series:
+        return summary_table([("drawn", "drawn", claims(*answers))]).data.iloc[0]
+
+    assert decided(("yes", 0.3), ("yes", 0.1))["claim"] == "Claim 0.1"
+    assert decided(("yes", 0.3), ("undecided", -0.1))["answer"] == "undecided"
+    row = decided(("yes", 0.3), ("undecided", -0.1), ("no", -0.4))
+    assert (row["answer"], row["claim"], row["no"], row["claims"]) == ("no", "Claim -0.4", 1, 3)
+
+
+def test_pictures_and_numbers_survive_their_files(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (8, 16, 3), np.uint8)
+    pictures = {"rgb": picture, "gray": picture[..., 0]}
+    Exhibit("fig-6-drawn", "T", "C", "figure", pd.DataFrame({"a": [1.5, None]}), None, pictures, "alt").write(tmp_path)
+    back = Exhibit.read(tmp_path / "fig-6-drawn.json")
+    assert all(np.array_equal(back.pictures[name], pictures[name]) for name in pictures)
+    assert (back.key, back.dataset, back.label) == ("fig-6", "drawn", "Fig. 6")
+    assert back.data["a"].isna().tolist() == [False, True]
 
 
 def test_accuracy_of_empty_rows_is_not_a_number() -> None:

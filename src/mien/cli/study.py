@@ -24,6 +24,7 @@ _EPILOG = """examples:
   mien study --data ferplus:~/ferplus.zip --out study --preset cpu
   mien study --data ferplus:~/ferplus.zip --data rafdb:~/rafdb --out study --dry-run
   mien study --data faces:~/my-faces --out trial --preset quick
+  mien study --report-from study              # figures and page again, from study/results alone
 
 Every step is kept: after any interruption, even a kill, the same command goes on and loses at most one epoch.
 OUT gets report.html, results/*.csv and *.json, figures/*.png and *.svg, settings.json and steps.jsonl.
@@ -49,6 +50,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="print the plan with its cost, and do nothing")
     parser.add_argument("--report-only", action="store_true", help="train nothing: report what is finished")
+    parser.add_argument(
+        "--report-from", type=Path, metavar="DIR",
+        help="instead: make figures and report.html of a finished study again from its result files alone",
+    )  # fmt: skip
+    parser.add_argument(
+        "--evaluation", action="append", default=[], type=Path, metavar="FILE",
+        help="with --report-from: add this file of mien evaluate --out to the report (Table P); one a network",
+    )  # fmt: skip
+    parser.add_argument(
+        "--subsets", type=Path, metavar="FILE",
+        help="with --report-from: add this file of mien evaluate --subset ... --out to the report (Table Q)",
+    )  # fmt: skip
     parser.add_argument("--no-faces", action="store_true", help="show no picture of the data's people in the report")
     parser.add_argument("--runs", type=Path, default=RUNS, metavar="DIR", help=f"folder of trainings ({RUNS})")
     parser.add_argument(
@@ -62,6 +75,10 @@ def run(args: argparse.Namespace) -> int:
     for package in NEEDED:
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(package, "study", "mien study")
+    if args.report_from is not None:
+        return _report_again(args)
+    if args.evaluation or args.subsets:
+        raise UsageError("--evaluation and --subsets go with --report-from")
     if not args.data and not args.cache:
         raise UsageError("a study needs data: give --data NAME:ROOT or --cache DIR")
     from mien.study import Study, StudyConfig
@@ -81,6 +98,18 @@ def run(args: argparse.Namespace) -> int:
         raise InterruptedWork(
             "stopped; finished steps and epochs are kept, and the same command goes on from there"
         ) from None
+    return 0
+
+
+def _report_again(args: argparse.Namespace) -> int:
+    """Figures and page from the result files of a finished study."""
+    if args.data or args.cache or args.dry_run:
+        raise UsageError("--report-from reads result files only: give no --data, --cache or --dry-run with it")
+    from mien.study import report
+
+    out = args.report_from.expanduser()
+    report.add(out, [file.expanduser() for file in args.evaluation], args.subsets and args.subsets.expanduser())
+    print(report.build(out))
     return 0
 
 

@@ -16,8 +16,8 @@ Labels = npt.NDArray[np.int64]
 CALIBRATION_BINS = 15
 
 
-def wilson(right: int, n: int) -> Interval:
-    """Wilson's 95% interval of a proportion; 0 of 0 is (0, 0, 1)."""
+def wilson(right: float, n: int) -> Interval:
+    """Wilson's 95% interval of a proportion; 0 of 0 is (0, 0, 1). ``right`` may be a mean over trainings."""
     if n == 0:
         return Interval(0.0, 0.0, 1.0, 0)
     share = right / n

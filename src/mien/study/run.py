@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from mien.data import Dataset
 from mien.data.cache import FaceCache
 from mien.errors import UsageError
-from mien.jobs.files import replacing
 from mien.jobs.progress import duration
 from mien.jobs.steps import Say, Step, StepLog, do_all
 from mien.study.cost import Speeds, core_seconds_spent, epochs_done, preparation_seconds
@@ -151,13 +149,6 @@ class Study:
     def _write(self) -> None:
         setting, out = self.setting(), self.config.out
         write_report([evidence_of(data, self.planned, data.runs / ".kept") for data in self.sets], setting, out)
-        values = {
-            "command": setting.command, "preset": setting.preset, "protocol": setting.protocol,
-            "select_on": setting.select_on, "best_run": setting.best_run, **setting.facts,
-            "trainings": [{"run": c.name, **c.to_dict()} for c in dict.fromkeys(r.config for r in self.planned)],
-        }  # fmt: skip
-        with replacing(out / "settings.json") as scratch:
-            scratch.write_text(json.dumps(values, indent=1) + "\n")
 
     def setting(self) -> Setting:
         """How this study was run, for the report."""
@@ -165,6 +156,7 @@ class Study:
         return Setting(
             preset.name, preset.protocol, preset.select_on, preset.best_run, self.config.command, facts(self.sets),
             self.config.show_faces,
+            tuple({"run": c.name, **c.to_dict()} for c in dict.fromkeys(r.config for r in self.planned)),
         )  # fmt: skip
 
 

@@ -1,17 +1,23 @@
-"""Results -> ``report.html``, ``results/*.csv|json`` and ``figures/*.png|svg``. Needs the extra ``study``.
+"""Results -> ``settings.json``, ``results/*.csv|json`` -> ``figures/*.png|svg`` and ``report.html`` (extra ``study``).
 
-Starts from PredictionTables, a cache and class maps; never trains, never reaches a network.
+Two steps: :func:`write` turns PredictionTables, a cache and class maps into result files; :func:`build` makes figures
+and page from these files alone, without networks, data or a face. Neither trains.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from mien.study.report.exhibits import Exhibit, Section
+from mien.study.report.exhibits import Exhibit
 from mien.study.report.inputs import ClassMaps, Evidence, Setting
 
-__all__ = ["ClassMaps", "Evidence", "Exhibit", "Section", "Setting", "write"]
+__all__ = ["ClassMaps", "Evidence", "Exhibit", "Setting", "add", "build", "write"]
+
+KEPT = ("table-p", "table-q")
+"""Tables that other commands' files made (``add``): a new report keeps them."""
 
 
 def write(evidences: Sequence[Evidence], setting: Setting, out: Path) -> Path:
@@ -25,52 +31,54 @@ def write(evidences: Sequence[Evidence], setting: Setting, out: Path) -> Path:
     Returns:
         Path of report.html.
     """
-    from matplotlib import rc_context
+    from mien.study.report.exhibits_of import exhibits_of
 
-    from mien.study.report.canvas import STYLE
-    from mien.study.report.page import page
-    from mien.study.report.sections import sections_of
-
-    results, pictures = out / "results", out / "figures"
-    for folder in (results, pictures):
-        for old in folder.glob("*") if folder.is_dir() else ():
-            if old.suffix in (".csv", ".json", ".png", ".svg"):
-                old.unlink()
-    with rc_context(STYLE):
-        sections = sections_of(evidences, setting, pictures)
-    for section in sections:
-        for exhibit in section.exhibits:
-            exhibit.write_data(results)
-    names = " and ".join(evidence.title for evidence in evidences)
-    title = f"Emotions from parts of the face: the study on {names}"
-    text = page(title, _lead(evidences), _notes(evidences, setting), sections, setting)
-    target, scratch = out / "report.html", out / ".report.html.tmp"
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(target)
-    return target
+    results = out / "results"
+    for old in results.glob("*") if results.is_dir() else ():
+        if old.suffix in (".csv", ".json", ".png") and not old.name.startswith(KEPT):
+            old.unlink()
+    for exhibit in exhibits_of(evidences, setting):
+        exhibit.write(results)
+    values = {**setting.to_dict(), "data_sets": [_about(e) for e in evidences], "notes": _notes(evidences, setting)}
+    scratch = out / ".settings.json.tmp"
+    scratch.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    scratch.replace(out / "settings.json")
+    return build(out)
 
 
-def _lead(evidences: Sequence[Evidence]) -> str:
-    faces = ", ".join(f"{len(e.cache.rows('test')):,} test faces of {e.title}" for e in evidences)
-    return (
-        f"How much do eyes, nose and mouth each tell of an emotion? Measured on {faces}, beside the published figures."
-    )
+def build(out: Path) -> Path:
+    """Make figures and ``report.html`` again from the result files alone; see :func:`mien.study.report.page.build`."""
+    from mien.study.report.page import build as build_page
+
+    return build_page(out)
+
+
+def add(out: Path, evaluations: Sequence[Path], subsets: Path | None) -> None:
+    """Add what ``mien evaluate`` measured of shipped networks; see :func:`mien.study.report.evaluated.add`."""
+    from mien.study.report.evaluated import add as add_evaluated
+
+    add_evaluated(out, evaluations, subsets)
+
+
+def _about(evidence: Evidence) -> dict[str, Any]:
+    return {"name": evidence.name, "title": evidence.title, "test_faces": len(evidence.cache.rows("test"))}
 
 
 def _notes(evidences: Sequence[Evidence], setting: Setting) -> list[str]:
     """What a reader must know before the first number."""
-    notes = [f"Preset {setting.preset}. {setting.protocol}"]
+    notes = [setting.protocol] if setting.select_on == "test" or setting.preset == "quick" else []
     for evidence in evidences:
         once = evidence.runs.drop_duplicates("run")
         done, total = int(once["finished"].sum()), len(once)
         if done < total:
             notes.append(
                 f"This report is partial: {done} of {total} planned trainings on {evidence.title} are finished (see "
-                "Trainings). "
-                "Every number is of finished trainings only; what needs the others says so in its place. The same "
-                "command "
-                "goes on from here."
+                "Table R). Every number is of finished trainings only; what needs the others says so in its place. The "
+                "same command goes on from here."
             )
+        votes = evidence.votes
+        if votes:
+            notes.append(f"{evidence.title}: trained and tested on the votes of {votes}.")
     if setting.show_faces:
         notes.append("This page shows pictures of the data set's people: mind its licence before you pass it on.")
     else:

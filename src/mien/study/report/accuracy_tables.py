@@ -16,15 +16,15 @@ from mien.measure.predictions import labels_of, logits_of
 from mien.study.report.exhibits import Exhibit, absent, percent, points, signed, verdict, with_interval
 from mien.study.report.inputs import Evidence
 from mien.study.report.paper import PADDING, TEST_ACCURACY
-from mien.study.report.resample import AreaArms, CropArm, CropArms, confusions_of, holm, macro_recall, recall
+from mien.study.report.resample import FEW, AreaArms, CropArm, CropArms, confusions_of, holm, macro_recall, recall
 from mien.trust.authenticity import softmax
 from mien.types import AREAS, EMOTIONS, Area, Interval
 
 
-def padding_table(evidence: Evidence, arms: CropArms | None, spec_name: str, letter: str) -> Exhibit:
+def padding_table(evidence: Evidence, arms: CropArms | None, spec_name: str, key: str) -> Exhibit:
     """Table 5 for one way of cutting: crops cut to a square against crops padded to a square."""
     spec = STUDY_SPECS[spec_name]
-    id, label = f"table-5{letter}-{evidence.name}", f"Table 5{letter}"
+    id = f"{key}-{evidence.name}"
     title = f"Padding against no padding, {SPEC_TITLES[spec_name]}"
     found: list[tuple[Area, Interval, Interval, Interval]] = []
     for area in AREAS:
@@ -35,7 +35,7 @@ def padding_table(evidence: Evidence, arms: CropArms | None, spec_name: str, let
     if not found:
         planned = all(evidence.planned("crops", key) for _, key in _both_arms(Area.EYES, spec))
         why = "no area has both trainings (padded and cut) yet" if planned else "this preset does not train it"
-        return absent(id, label, title, "table", why)
+        return absent(id, title, "table", why)
     data = pd.DataFrame([
         {"area": area.value, **_columns("without", without), **_columns("padded", padded), **_columns("gain", gain),
          "paper_rafdb_without": PADDING[area][0] / 100, "paper_rafdb_padded": PADDING[area][1] / 100}
@@ -60,7 +60,7 @@ def padding_table(evidence: Evidence, arms: CropArms | None, spec_name: str, let
     )
     if len(found) < len(AREAS):
         caption += f" {len(AREAS) - len(found)} of {len(AREAS)} areas are still to be trained, or cut as above."
-    return Exhibit(id, label, title, caption, "table", data, shown)
+    return Exhibit(id, title, caption, "table", data, shown)
 
 
 SPEC_TITLES = {
@@ -96,7 +96,7 @@ def accuracy_table(evidence: Evidence, areas: AreaArms | None, majority: AreaArm
     """Table 6: test accuracy of the seven areas."""
     id, title = f"table-6-{evidence.name}", f"The seven areas on {evidence.title}"
     if areas is None:
-        return absent(id, "Table 6", title, "table", "no area network is trained yet")
+        return absent(id, title, "table", "no area network is trained yet")
     paper = TEST_ACCURACY.get(evidence.name, {})
     rows = [_accuracy_row(evidence, areas, majority, area, paper.get(area)) for area in AREAS if area in areas.arms]
     data = pd.DataFrame(rows)
@@ -112,7 +112,7 @@ def accuracy_table(evidence: Evidence, areas: AreaArms | None, majority: AreaArm
         f"Percent right of {areas.n:,} test faces (the paper's selection) with 95% bootstrap intervals over faces; "
         + ("the best of several trainings on the test set (published protocol)" if best_run else "mean over trainings")
         + ". 'Pixels': side of the crops in the stage of training that was best on the watched split, which is the one "
-        "reported (Table 6e has every stage). 'Single trainings' lists each seed's accuracy. ECE: expected calibration "
+        "reported (Table E has every stage). 'Single trainings' lists each seed's accuracy. ECE: expected calibration "
         "error of the plain softmax, 15 "
         "bins."
     )
@@ -125,7 +125,7 @@ def accuracy_table(evidence: Evidence, areas: AreaArms | None, majority: AreaArm
     absent_areas = [area.words for area in AREAS if area not in areas.arms]
     if absent_areas:
         caption += f" Not trained yet: {', '.join(absent_areas)}."
-    return Exhibit(id, "Table 6", title, caption, "table", data, shown)
+    return Exhibit(id, title, caption, "table", data, shown)
 
 
 def _accuracy_row(
@@ -154,11 +154,11 @@ def _text(row: Mapping[str, Any], name: str) -> str:
 
 
 def stages_table(evidence: Evidence) -> Exhibit:
-    """Table 6e: accuracy at the end of every stage of progressive resizing."""
-    id, title = f"table-6e-{evidence.name}", "What the side of the crops does"
+    """Table E: accuracy at the end of every stage of progressive resizing."""
+    id, title = f"table-e-{evidence.name}", "What the side of the crops does"
     table, watched = evidence.every_stage("areas"), evidence.every_stage("areas", "validation")
     if not len(table):
-        return absent(id, "Table 6e", title, "table", "no area network is trained yet")
+        return absent(id, title, "table", "no area network is trained yet")
     groups = [(area, int(str(side)), rows) for area in AREAS
               for side, rows in table[table["area"] == area.value].groupby("side")]  # fmt: skip
     arms = confusions_of([((area, side), rows) for area, side, rows in groups], draws=1000)
@@ -178,14 +178,14 @@ def stages_table(evidence: Evidence) -> Exhibit:
         "Percent right at the end of each stage of training, mean over trainings; the published side is 64 pixels. "
         "The watched split chooses the stage that is reported elsewhere."
     )
-    return Exhibit(id, "Table 6e", title, caption, "table", pd.DataFrame(rows), pd.DataFrame(shown))
+    return Exhibit(id, title, caption, "table", pd.DataFrame(rows), pd.DataFrame(shown))
 
 
 def pairs_table(evidence: Evidence, areas: AreaArms | None) -> Exhibit:
     """Paired differences between every two areas, with Holm-corrected significance."""
-    id, title = f"table-6b-{evidence.name}", "Every area against every other"
+    id, title = f"table-c-{evidence.name}", "Every area against every other"
     if areas is None or len(areas.arms) < 2:
-        return absent(id, "Table 6b", title, "table", "fewer than two areas are trained")
+        return absent(id, title, "table", "fewer than two areas are trained")
     pairs = list(combinations([area for area in AREAS if area in areas.arms], 2))
     gaps = [areas.difference(second, first) for first, second in pairs]
     raw = [areas.p_value(second, first) for first, second in pairs]
@@ -206,14 +206,14 @@ def pairs_table(evidence: Evidence, areas: AreaArms | None) -> Exhibit:
         f"({len(areas.replicates):,} replicates); p corrected for {len(pairs)} comparisons. Intervals cover the choice "
         "of test faces, not the luck of a training: see 'single trainings' in Table 6 for that."
     )
-    return Exhibit(id, "Table 6b", title, caption, "table", data, shown)
+    return Exhibit(id, title, caption, "table", data, shown)
 
 
 def recall_table(evidence: Evidence, areas: AreaArms | None) -> Exhibit:
     """Recall of every emotion in every area."""
-    id, title = f"table-6c-{evidence.name}", "Recall of each emotion by area"
+    id, title = f"table-d-{evidence.name}", "Recall of each emotion by area"
     if areas is None:
-        return absent(id, "Table 6c", title, "table", "no area network is trained yet")
+        return absent(id, title, "table", "no area network is trained yet")
     rows, cells = [], []
     for i, emotion in enumerate(EMOTIONS):
         n = areas.faces_of(i)
@@ -222,20 +222,24 @@ def recall_table(evidence: Evidence, areas: AreaArms | None) -> Exhibit:
         shown: dict[str, str] = {"emotion": f"{emotion.value} (n = {n:,})"}
         for area in (a for a in AREAS if a in areas.arms):
             place = areas.at(area)
-            found = areas.interval(lambda c: recall(c)[..., place, i], n)  # noqa: B023
+            found = areas.share(lambda c: recall(c)[..., place, i], n)  # noqa: B023
             rows.append({"emotion": emotion.value, "area": area.value, "n": n, **_columns("recall", found)})
             shown[area.words] = with_interval(found)
         cells.append(shown)
-    caption = "Percent of the faces with a label that the network answers with it; 95% bootstrap intervals over faces."
-    return Exhibit(id, "Table 6c", title, caption, "table", pd.DataFrame(rows), pd.DataFrame(cells))
+    caption = (
+        "Percent of the faces with a label that the network answers with it, with 95% intervals over faces: bootstrap, "
+        f"and Wilson's for emotions of fewer than {FEW} faces, where a bootstrap of 0 of 21 would say that nothing is "
+        "unsure."
+    )
+    return Exhibit(id, title, caption, "table", pd.DataFrame(rows), pd.DataFrame(cells))
 
 
 def specs_table(evidence: Evidence, arms: CropArms | None) -> Exhibit:
     """Table 6 for the clean crops and for both eyes, against the published crops on the same schedule."""
-    id, title = f"table-6d-{evidence.name}", "How much a bounding box leaks: hull crops and both eyes"
+    id, title = f"table-i-{evidence.name}", "How much a bounding box leaks: hull crops and both eyes"
     base = STUDY_SPECS["published"].key
     if arms is None or not any(key != base for _, key in arms.arms):
-        return absent(id, "Table 6d", title, "table", "the comparison of crops is not trained yet")
+        return absent(id, title, "table", "the comparison of crops is not trained yet")
     rows, cells = [], []
     for area in AREAS:
         cell = {"area": area.words}
@@ -261,7 +265,7 @@ def specs_table(evidence: Evidence, arms: CropArms | None) -> Exhibit:
         "change) shows the luck of a training. What a box gives beyond the hulls (neighbouring parts, cheeks, jaw) is "
         "what it leaks."
     )
-    return Exhibit(id, "Table 6d", title, caption, "table", pd.DataFrame(rows), pd.DataFrame(cells))
+    return Exhibit(id, title, caption, "table", pd.DataFrame(rows), pd.DataFrame(cells))
 
 
 SPEC_SHORT = {"published": "published", "hull": "hull", "both_eyes": "both eyes", "hull_both_eyes": "hull, both eyes"}

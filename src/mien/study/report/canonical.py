@@ -21,6 +21,7 @@ from mien.face.areas import bounding_box, square_of
 from mien.face.draw import blend, jet
 from mien.face.landmarks import BROWS, EYES, JAW, LIPS, MOUTH_CORNERS, NOSE
 from mien.face.spec import CropSpec
+from mien.study.report.canvas import PERCEPTUAL
 from mien.types import Area, Float32, Float64, UInt8
 
 FACE_PARTS = (
@@ -265,6 +266,24 @@ def overlay(gray: Float32 | UInt8, class_map: Float32, side: int = 192) -> UInt8
     Returns:
         uint8 [side, side, 3], RGB.
     """
-    large = cv2.resize(np.asarray(class_map, np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
     picture = cv2.resize(np.clip(gray, 0, 255).astype(np.uint8), (side, side), interpolation=cv2.INTER_CUBIC)
-    return blend(jet(brightness(np.asarray(large, np.float32))), np.repeat(picture[..., None], 3, axis=2))
+    return blend(jet(brightness(large(class_map, side))), np.repeat(picture[..., None], 3, axis=2))
+
+
+def perceptual(gray: Float32 | UInt8, class_map: Float32, side: int = 192) -> UInt8:
+    """As :func:`overlay` in colours whose lightness rises evenly with the value; the picture only shines through.
+
+    Returns:
+        uint8 [side, side, 3], RGB: colours x 0.75 + picture x 0.25.
+    """
+    from matplotlib import colormaps
+
+    picture = cv2.resize(np.clip(gray, 0, 255).astype(np.uint8), (side, side), interpolation=cv2.INTER_CUBIC)
+    colours = 255 * colormaps[PERCEPTUAL](brightness(large(class_map, side)))[..., :3]
+    return np.asarray(np.round(0.75 * colours + 0.25 * picture[..., None]), np.uint8)
+
+
+def large(class_map: Float32, side: int) -> Float32:
+    """A class map float32 [s, s] enlarged to [side, side], bicubic."""
+    found = cv2.resize(np.asarray(class_map, np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(found, np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mien.face.colours import INK, SOFT_INK
+from mien.face.colours import BLUE, GREY, INK, SOFT_INK
 from mien.types import UInt8
 
 STYLE: Any = {
@@ -23,6 +23,11 @@ STYLE: Any = {
     "svg.hashsalt": "mien", "svg.fonttype": "path", "legend.frameon": False, "axes.grid": False,
 }  # fmt: skip
 
+DATASET_COLOURS = (BLUE, "#d55e00", "#009e73", GREY)
+
+PERCEPTUAL = "viridis"
+"""Beside the published JET: lightness rises evenly with the value, in any colour vision and in print."""
+
 
 def figure(width: float, height: float) -> Figure:
     """An empty figure, inches; to be drawn within ``rc_context(STYLE)``."""
@@ -31,13 +36,10 @@ def figure(width: float, height: float) -> Figure:
     return drawn
 
 
-def save(drawn: Figure, folder: Path, name: str, kind: Literal["png", "svg"] = "svg", dpi: int = 130) -> Path:
-    """Write FOLDER/NAME.KIND and return it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.{kind}"
-    metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {"Software": None}
-    drawn.savefig(path, format=kind, dpi=dpi, metadata=metadata)
-    return path
+def save(drawn: Figure, path: Path, dpi: int = 130) -> None:
+    """Write a figure; the same numbers give the same bytes."""
+    metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    drawn.savefig(path, format=path.suffix[1:], dpi=dpi, metadata=metadata)
 
 
 def matrix(
@@ -93,3 +95,11 @@ def mosaic(
     for spine in axes.spines.values():
         spine.set_visible(False)
     return axes
+
+
+def tiles_of(picture: UInt8, side: int) -> list[list[UInt8]]:
+    """A grid of square tiles, as :class:`Exhibit` keeps them in one picture, row by row."""
+    rows, columns = picture.shape[0] // side, picture.shape[1] // side
+    return [
+        [picture[i * side : (i + 1) * side, j * side : (j + 1) * side] for j in range(columns)] for i in range(rows)
+    ]

@@ -5,39 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pandas as pd
 
 from mien.face.areas import bounding_box, square_of
 from mien.face.crops import CANVAS_SIDE, cut
 from mien.face.spec import STUDY_SPECS, CropSpec
-from mien.study.report.canvas import GAP, figure, mosaic, save
+from mien.study.report.canvas import figure, mosaic, save, tiles_of
 from mien.study.report.exhibits import Exhibit
 from mien.study.report.faces import SAMPLE_NAME, ShownFace
 from mien.study.report.inputs import Evidence
-from mien.types import AREAS, Area
+from mien.types import AREAS, Area, UInt8
 
-TILE = 128
+TILE = 160
+
+SPECS = (("box", STUDY_SPECS["published"]), ("hull", STUDY_SPECS["hull"]))
+"""The two rows of a face."""
+
+DOT = (0, 229, 255)
 
 
-def crops_figure(evidence: Evidence, faces: Sequence[ShownFace], folder: Path) -> Exhibit:
+def crops_figure(evidence: Evidence, faces: Sequence[ShownFace]) -> Exhibit:
     """Fig. 4: a face with its landmarks, and its seven crops; below each the clean (hull) crop."""
-    id = f"fig-4-{evidence.name}"
-    specs = (("box", STUDY_SPECS["published"]), ("hull", STUDY_SPECS["hull"]))
-    lines = [(face, name, spec) for face in faces for name, spec in specs]
-    tiles = [[face.canvas.pixels, *(cut(face.canvas, area, spec) for area in AREAS)] for face, _, spec in lines]
-    drawn = figure(9.6, 1.17 * len(lines) + 0.3)
-    names = [f"{face.name}\n{name}" for face, name, _ in lines]
-    axes = mosaic(drawn, tiles, names, ["landmarks", *(area.words for area in AREAS)])
-    for row, (face, _, _) in enumerate(lines):
-        scale = TILE / CANVAS_SIDE
-        x, y = (face.canvas.landmarks.T + 0.5) * scale - 0.5
-        axes.scatter(x, y + row * (TILE + GAP), s=1.5, c="#00e5ff", linewidths=0)
     records = [
         {"face": face.name, "sample_id": face.id, "area": area.value, "spec": spec.key, **_square(face, area, spec)}
-        for face, _, spec in lines
+        for face in faces
+        for _, spec in SPECS
         for area in AREAS
     ]
-    path = save(drawn, folder, id, "png")
     whose = (
         "The bundled public-domain photo (NASA's portrait of astronaut Eileen Collins) stands for the data set's "
         "people."
@@ -46,11 +42,40 @@ def crops_figure(evidence: Evidence, faces: Sequence[ShownFace], folder: Path) -
     )
     caption = (
         f"{whose} Upper rows: bounding boxes padded to a square, as published; lower rows: only the convex hulls of "
-        "the "
-        "named parts. Black is not visible."
+        "the named parts. Black is not visible."
     )
     alt = "A grid of face pictures: the face with 68 landmarks, then its seven crops from mouth to whole face."
-    return Exhibit(id, "Fig. 4", "The seven crops of a face", caption, "figure", pd.DataFrame(records), None, path, alt)
+    tiles = [
+        np.hstack([_dotted(f), *(_tile(cut(f.canvas, a, spec)) for a in AREAS)]) for f in faces for _, spec in SPECS
+    ]
+    pictures = {"tiles": np.vstack(tiles).astype(np.uint8)}
+    title = "The seven crops of a face"
+    return Exhibit(
+        f"fig-4-{evidence.name}", title, caption, "figure", pd.DataFrame(records), pictures=pictures, alt=alt
+    )
+
+
+def draw_crops(exhibit: Exhibit, path: Path) -> None:
+    """Fig. 4."""
+    names = [f"{face}\n{name}" for face in exhibit.data["face"].unique() for name, _ in SPECS]
+    tiles = tiles_of(exhibit.pictures["tiles"], TILE)
+    drawn = figure(9.6, 1.17 * len(names) + 0.3)
+    mosaic(drawn, tiles, names, ["landmarks", *(area.words for area in AREAS)], TILE)
+    save(drawn, path)
+
+
+def _tile(crop: UInt8) -> UInt8:
+    method = cv2.INTER_NEAREST if crop.shape[0] < TILE else cv2.INTER_AREA
+    large = cv2.resize(crop, (TILE, TILE), interpolation=method)
+    return np.asarray(np.repeat(large[..., None], 3, axis=2), np.uint8)
+
+
+def _dotted(face: ShownFace) -> UInt8:
+    """The face with its 68 landmarks."""
+    tile = _tile(face.canvas.pixels)
+    for x, y in (face.canvas.landmarks + 0.5) * (TILE / CANVAS_SIDE) - 0.5:
+        cv2.circle(tile, (round(float(x)), round(float(y))), 1, DOT, -1, cv2.LINE_AA)
+    return tile
 
 
 def _square(face: ShownFace, area: Area, spec: CropSpec) -> dict[str, float]:

@@ -57,7 +57,7 @@ def counts_table(evidence: Evidence) -> Exhibit:
             ]
         caption += " The paper has no validation split: its training faces are our training and validation faces."
     return Exhibit(
-        f"table-{number_of(name)}-{name}", f"Table {number_of(name)}", f"Faces of {evidence.title}", caption, "table",
+        f"table-{number_of(name)}-{name}", f"Faces of {evidence.title}", caption, "table",
         data, shown,
     )  # fmt: skip
 
@@ -85,7 +85,7 @@ def paper_counts_table(name: str) -> Exhibit:
     })  # fmt: skip
     caption = f"{TITLES[name]} was not given to this study; these are the paper's counts only."
     id = f"table-{number_of(name)}-{name}"
-    return Exhibit(id, f"Table {number_of(name)}", f"Faces of {TITLES[name]}", caption, "table", data, shown)
+    return Exhibit(id, f"Faces of {TITLES[name]}", caption, "table", data, shown)
 
 
 def _detectors(index: pd.DataFrame) -> str:
@@ -130,7 +130,7 @@ def areas_table(evidence: Evidence) -> Exhibit:
         "in hull crops only the convex hulls of the named parts are visible, so the hull of the whole face is the "
         "union of eyes, nose and mouth."
     )
-    return Exhibit(f"table-4-{evidence.name}", "Table 4", "The seven areas", caption, "table", data, shown)
+    return Exhibit(f"table-4-{evidence.name}", "The seven areas", caption, "table", data, shown)
 
 
 def _visible(evidence: Evidence, rows: npt.NDArray[np.int64], area: Area, spec: CropSpec, faces: int = 200) -> float:

@@ -1,4 +1,4 @@
-"""Fig. 5 (right) of the paper: t-SNE of the visualisation network's features after global average pooling."""
+"""Fig. 5b of the paper: t-SNE of the visualisation network's features after global average pooling."""
 
 from __future__ import annotations
 
@@ -15,31 +15,12 @@ from mien.study.report.inputs import Evidence
 from mien.types import EMOTIONS, Float32
 
 
-def tsne_figure(evidence: Evidence, folder: Path) -> Exhibit:
-    """Fig. 5, right: t-SNE of the visualisation network's features after global average pooling."""
-    id, title = f"fig-5-tsne-{evidence.name}", "t-SNE of the visualisation network's features"
+def tsne_figure(evidence: Evidence) -> Exhibit:
+    """Fig. 5b: t-SNE of the visualisation network's features after global average pooling."""
+    id, title = f"fig-5b-{evidence.name}", "t-SNE of the visualisation network's features"
     if evidence.class_maps is None or evidence.embedding is None:
-        return absent(id, "Fig. 5", title, "figure", "the visualisation network is not trained yet")
+        return absent(id, title, "figure", "the visualisation network is not trained yet")
     labels, points = evidence.cache.labels[evidence.class_maps.rows], evidence.embedding
-    drawn = figure(6.4, 5.0)
-    axes = drawn.subplots()
-    for emotion in EMOTIONS:
-        own = points[labels == emotion.position]
-        if len(own):
-            name = f"{emotion.value} ({len(own):,})"
-            axes.scatter(
-                own[:, 0],
-                own[:, 1],
-                s=7,
-                alpha=0.7,
-                linewidths=0,
-                c=EMOTION_COLOURS[emotion],
-                label=name,
-                rasterized=True,
-            )
-    axes.set_xticks([])
-    axes.set_yticks([])
-    drawn.legend(loc="outside right upper", markerscale=2.5)
     data = pd.DataFrame({
         "sample_id": evidence.cache.index["id"].to_numpy()[evidence.class_maps.rows],
         "label": [EMOTIONS[i].value for i in labels], "x": points[:, 0], "y": points[:, 1],
@@ -50,9 +31,22 @@ def tsne_figure(evidence: Evidence, folder: Path) -> Exhibit:
         f"dimensions; only neighbourhoods mean something. In the full features, the nearest other face has the same "
         f"label for {percent(agreement)}% of the faces."
     )
-    return Exhibit(
-        id, "Fig. 5", title, caption, "figure", data, None, save(drawn, folder, id, dpi=110), f"Scatter plot: {caption}"
-    )
+    return Exhibit(id, title, caption, "figure", data, alt=f"Scatter plot: {caption}")
+
+
+def draw_features(exhibit: Exhibit, path: Path) -> None:
+    """Fig. 5b."""
+    drawn = figure(6.4, 5.0)
+    axes = drawn.subplots()
+    for emotion in EMOTIONS:
+        own = exhibit.data[exhibit.data["label"] == emotion.value]
+        if len(own):
+            name, colour = f"{emotion.value} ({len(own):,})", EMOTION_COLOURS[emotion]
+            axes.scatter(own["x"], own["y"], s=7, alpha=0.7, linewidths=0, c=colour, label=name, rasterized=True)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    drawn.legend(loc="outside right upper", markerscale=2.5)
+    save(drawn, path, dpi=110)
 
 
 def neighbour_agreement(features: Float32, labels: npt.NDArray[np.int64]) -> float:

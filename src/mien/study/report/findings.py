@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -199,8 +200,8 @@ def _heatmaps(attention: Attention | None) -> list[Claim]:
     ]
 
 
-def findings_table(evidence: Evidence, claims: Sequence[Claim]) -> Exhibit:
-    """The five findings, claim by claim."""
+def claims_table(evidence: Evidence, claims: Sequence[Claim]) -> Exhibit:
+    """Table B: the five findings, claim by claim."""
     data = pd.DataFrame([
         {"finding": c.finding, "claim": c.text, "measure": c.measure, "answer": c.answer, "unit": c.unit,
          "margin": c.margin and c.margin.value, "low": c.margin and c.margin.low, "high": c.margin and c.margin.high,
@@ -219,21 +220,63 @@ def findings_table(evidence: Evidence, claims: Sequence[Claim]) -> Exhibit:
         "is undecided. Recalls and accuracies are differences in percentage points. Contempt is left out, as in the "
         "paper."
     )
-    return Exhibit(
-        f"table-findings-{evidence.name}",
-        "Table A",
-        f"The five findings on {evidence.title}",
-        caption,
-        "table",
-        data,
-        shown,
+    title = f"The five findings on {evidence.title}, claim by claim"
+    return Exhibit(f"table-b-{evidence.name}", title, caption, "table", data, shown)
+
+
+def summary_table(found: Sequence[tuple[str, str, pd.DataFrame]]) -> Exhibit:
+    """Table A: each finding's answer, and the claim that decides it.
+
+    Args:
+        found: name and title of each data set, and the numbers of its Table B.
+    """
+    rows = [
+        {"finding": finding, "text": text, "dataset": name, "title": title, **_decided(own)}
+        for finding, text in FINDINGS.items()
+        for name, title, claims in found
+        for own in [claims[claims["finding"] == finding]]
+    ]
+    data = pd.DataFrame(rows)
+    shown = pd.DataFrame({
+        "finding": [f"{r['finding']}. {r['text']}" for r in rows],
+        "data": data["title"],
+        "answer": data["answer"],
+        "claims that hold": [f"{r['yes']} of {r['claims']}" for r in rows],
+        "decided by": data["claim"],
+        "margin (95% interval)": [margin_text(r["unit"], r["margin"], r["low"], r["high"]) for r in rows],
+    })  # fmt: skip
+    caption = (
+        "yes: every claim of the finding holds with its whole 95% interval; no: one fails with it; else undecided. "
+        "A margin above 0 speaks for its claim. Shown is the claim with the least room (yes), the first that fails "
+        "(no) or the first that is open; Table B has all."
     )
+    return Exhibit("table-a", "The paper's five findings", caption, "table", data, shown)
+
+
+def _decided(claims: pd.DataFrame) -> dict[str, Any]:
+    """A finding's answer and the claim that decides it."""
+    counts = claims["answer"].value_counts()
+    answer = "no" if counts.get("no", 0) else "yes" if counts.get("yes", 0) == len(claims) else "undecided"
+    own = claims[claims["answer"] == answer]
+    chosen = own.iloc[int(own["low"].astype(float).to_numpy().argmin()) if answer == "yes" else 0]
+    numbers = {name: None if pd.isna(chosen[name]) else float(chosen[name]) for name in ("margin", "low", "high")}
+    return {
+        "answer": answer, "claims": len(claims),
+        **{name: int(counts.get(name, 0)) for name in ("yes", "no", "undecided")},
+        "claim": chosen["claim"], "measure": chosen["measure"], **numbers, "unit": chosen["unit"],
+        "n": None if pd.isna(chosen["n"]) else int(chosen["n"]),
+    }  # fmt: skip
+
+
+def margin_text(unit: str, margin: float | None, low: float | None, high: float | None) -> str:
+    """A margin with its interval, in its unit; a dash where there is none."""
+    if margin is None or low is None or high is None or pd.isna(margin):
+        return "–"
+    if unit == "points":
+        return f"{points(Interval(margin, low, high, 0))} points"
+    return f"{margin:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−") + f" {unit}"
 
 
 def _margin_text(claim: Claim) -> str:
-    if claim.margin is None:
-        return claim.lacking
-    if claim.unit == "points":
-        return points(claim.margin)
     m = claim.margin
-    return f"{m.value:+.2f} ({m.low:+.2f} to {m.high:+.2f})".replace("-", "−")
+    return claim.lacking if m is None else margin_text(claim.unit, m.value, m.low, m.high)

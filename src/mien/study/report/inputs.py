@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,12 @@ class Evidence:
         index = self.cache.index
         return index[index["published"].to_numpy(bool)] if "published" in index else index
 
+    @property
+    def votes(self) -> str:
+        """FER+: the file whose votes the labels are from; empty for other data sets."""
+        rule = json.loads((self.cache.folder / "settings.json").read_text()).get("rule")
+        return f"{rule['votes']}.csv" if isinstance(rule, dict) and "votes" in rule else ""
+
     def role(self, role: str, split: str = "test", selection: str = "published") -> pd.DataFrame:
         """Predictions of one role on one split, faces of the ``published`` or the ``majority`` selection."""
         return self.every_stage(role, split, selection).query("chosen")
@@ -97,6 +104,7 @@ class Setting:
         command: what was typed.
         facts: further lines (commit, versions, machine).
         show_faces: pictures of the data set's people may be shown.
+        trainings: the configuration of every training.
     """
 
     preset: str
@@ -106,3 +114,8 @@ class Setting:
     command: str
     facts: dict[str, Any] = field(default_factory=dict)
     show_faces: bool = True
+    trainings: tuple[dict[str, Any], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For settings.json."""
+        return asdict(self)

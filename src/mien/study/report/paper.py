@@ -13,6 +13,8 @@ CITATION = (
     "International Journal of Automation and Computing 17(1), 96-107, 2020."
 )
 
+DOI = "10.1007/s11633-019-1176-9"
+
 TITLES = {"ferplus": "FER+", "rafdb": "RAF-DB", "expw": "ExpW"}
 
 PADDING: dict[Area, tuple[float, float]] = dict(
@@ -48,3 +50,11 @@ LANDMARKS: dict[Area, str] = {
     Area.WHOLE_FACE: "1-68",
 }
 """Table 4: dlib's landmarks of each area, 1-based, inclusive."""
+
+OTHERS: dict[str, dict[str, float]] = {
+    "test3137": {"VGG13": 85.1, "RAN": 89.2},
+    "occlusion": {"RAN": 83.6, "D3FER": 87.6},
+    "pose30": {"RAN": 82.2},
+    "pose45": {"RAN": 80.4},
+}
+"""Accuracy in percent that others report on Wang et al.'s lists over the FER+ test split."""

@@ -15,11 +15,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from mien.errors import TableError
-from mien.measure.metrics import bootstrap_weights, percentile_interval
+from mien.measure.metrics import bootstrap_weights, percentile_interval, wilson
 from mien.measure.predictions import labels_of, logits_of
 from mien.types import N_EMOTIONS, Area, Float32, Float64, Interval
 
 DRAWS = 4000
+
+FEW = 100
+"""Shares of fewer faces get Wilson's interval: resampling 0 of 21 gives 0 every time, which is not certainty."""
 
 Arm = TypeVar("Arm")
 
@@ -66,6 +69,11 @@ class Confusions(Generic[Arm]):
         if not np.isfinite(value):
             return None
         return percentile_interval(value, np.asarray(measure(self.replicates)), self.n if n is None else n)
+
+    def share(self, measure: Callable[[Float64], Float64], n: int) -> Interval | None:
+        """As :meth:`interval`, of a share of ``n`` faces; Wilson's interval where they are few."""
+        found = self.interval(measure, n)
+        return found if found is None or n >= FEW else wilson(found.value * n, n)
 
     def accuracy(self, arm: Arm) -> Interval:
         """Share of right answers."""

@@ -36,18 +36,34 @@ def runs_table(evidence: Evidence) -> Exhibit:
         "pixels."
     )
     title = f"Trainings on {evidence.title}"
-    return Exhibit(f"table-runs-{evidence.name}", "Table D", title, caption, "table", runs, shown, folded=True)
+    return Exhibit(f"table-r-{evidence.name}", title, caption, "table", runs, shown, folded=True)
 
 
-def curves_figure(evidence: Evidence, folder: Path) -> Exhibit:
-    """How every training went."""
-    id, title = f"fig-d-curves-{evidence.name}", "Training curves"
+def curves_figure(evidence: Evidence) -> Exhibit:
+    """Fig. G: how every training went."""
+    id, title = f"fig-g-{evidence.name}", "Training curves"
     if not len(evidence.curves):
-        return absent(id, "Fig. D", title, "figure", "no training has begun")
-    known = evidence.runs[["run", "role", "area", "spec"]].drop_duplicates("run")
+        return absent(id, title, "figure", "no training has begun")
+    first = ["run", "role", "area", "spec"]
+    known = evidence.runs[first].drop_duplicates("run")
     curves = evidence.curves.merge(known, on="run")
-    watched = next(c for c in curves.columns if c.endswith("_accuracy"))
-    split = watched.removesuffix("_accuracy")
+    split = _watched(curves).removesuffix("_accuracy")
+    caption = (
+        f"Accuracy on the {split} split after each epoch, with the weights that would be kept; jumps are changes of "
+        "input size. One line a training."
+    )
+    alt = f"Line chart of {curves['run'].nunique()} trainings; the numbers are in the csv file."
+    data = curves[[*first, *(c for c in evidence.curves.columns if c != "run")]]
+    return Exhibit(id, title, caption, "figure", data, alt=alt)
+
+
+def _watched(curves: pd.DataFrame) -> str:
+    return str(next(c for c in curves.columns if c.endswith("_accuracy")))
+
+
+def draw_curves(exhibit: Exhibit, path: Path) -> None:
+    """Fig. G."""
+    curves, watched = exhibit.data.fillna({"area": ""}), _watched(exhibit.data)
     roles = [role for role in ROLE_WORDS if (curves["role"] == role).any()]
     drawn = figure(3.4 * len(roles) + 1.4, 3.3)
     grid = drawn.subplots(1, len(roles), squeeze=False, sharey=True)[0]
@@ -61,18 +77,10 @@ def curves_figure(evidence: Evidence, folder: Path) -> Exhibit:
         axes.set_xlim(left=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color=GRID, lw=0.7)
-    grid[0].set_ylabel(f"{split} accuracy, %")
+    grid[0].set_ylabel(f"{watched.removesuffix('_accuracy')} accuracy, %")
     for area in AREAS:
         grid[-1].plot([], [], color=AREA_COLOURS[area], label=area.words)
     if (curves["area"] == "").any():
         grid[-1].plot([], [], color=GREY, label="all areas, one network")
     drawn.legend(*grid[-1].get_legend_handles_labels(), loc="outside right upper")
-    caption = (
-        f"Accuracy on the {split} split after each epoch, with the weights that would be kept; jumps are changes of "
-        "input "
-        "size. One line a training."
-    )
-    alt = f"Line chart of {curves['run'].nunique()} trainings; the numbers are in the csv file."
-    first = ["run", "role", "area", "spec"]
-    data = curves[[*first, *(c for c in evidence.curves.columns if c != "run")]]
-    return Exhibit(id, "Fig. D", title, caption, "figure", data, None, save(drawn, folder, id), alt)
+    save(drawn, path)

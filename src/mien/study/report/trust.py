@@ -5,7 +5,6 @@ Fitted on validation, checked on test, by ``mien.measure.fit.trust``; one seed o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,19 @@ from mien.measure.fit.check import TrustCheck, check_trust, coverage_of
 from mien.measure.fit.contribution import ContributionCheck, measure_contribution
 from mien.measure.fit.trust import MINIMUM_FACES, TrustFit, fit_trust
 from mien.measure.predictions import prior_of
-from mien.study.report.exhibits import Exhibit, Section, absent, percent
+from mien.study.report.exhibits import Exhibit, absent, percent
 from mien.study.report.inputs import Evidence, Setting
 from mien.types import AREAS, EMOTIONS, PARTS, Area
 
 TITLES = {
-    "table-7": ("Table E", "Authenticity: how often an answer is right", "table"),
-    "fig-e": ("Fig. E", "Authenticity of every emotion and area", "figure"),
-    "table-7b": ("Table F", "Calibration on test", "table"),
-    "fig-f": ("Fig. F", "Reliability on test", "figure"),
-    "table-8": ("Table G", "Contribution of eyes, nose and mouth", "table"),
-    "fig-g": ("Fig. G", "Contribution to the information gained", "figure"),
-    "table-8b": ("Table H", "What the parts give together", "table"),
-    "table-8c": ("Table I", "Beside what psychology measured in people", "table"),
+    "table-k": "Authenticity: how often an answer is right",
+    "fig-d": "Authenticity of every emotion and area",
+    "table-l": "Calibration on test",
+    "fig-e": "Reliability on test",
+    "table-m": "Contribution of eyes, nose and mouth",
+    "fig-f": "Contribution to the information gained",
+    "table-n": "What the parts give together",
+    "table-o": "Beside what psychology measured in people",
 }
 
 
@@ -60,65 +59,55 @@ def trust_of(evidence: Evidence, setting: Setting) -> Trust | str:
     return Trust(seed, fit, check_trust(fit, checking), measure_contribution(fit.calibration, checking))
 
 
-def trust_section(evidences: Sequence[Evidence], setting: Setting, folder: Path) -> Section:
-    """Authenticity and contribution of every data set."""
-    exhibits: list[Exhibit] = []
-    for evidence in evidences:
-        found = trust_of(evidence, setting)
-        if isinstance(found, str):
-            exhibits += [
-                absent(f"{id}-{evidence.name}", label, title, "table" if kind == "table" else "figure", found)
-                for id, (label, title, kind) in TITLES.items()
-            ]
-        else:
-            exhibits += _exhibits(evidence, found, folder)
-    text = (
-        "Given an answer from part of a face, how far can it be trusted; and how much does each part contribute? "
-        "Calibration and authenticity are fitted on the validation split and checked here on the test split; the seven "
-        "areas are exactly the non-empty subsets of eyes, nose and mouth, so the Shapley values are exact."
-    )
-    return Section("trust", "Authenticity and contribution", (text,), tuple(exhibits))
-
-
-def _exhibits(evidence: Evidence, trust: Trust, folder: Path) -> list[Exhibit]:
+def trust_exhibits(evidence: Evidence, setting: Setting) -> list[Exhibit]:
+    """Authenticity and contribution of one data set."""
+    found = trust_of(evidence, setting)
+    if isinstance(found, str):
+        return [
+            absent(f"{key}-{evidence.name}", title, "table" if key.startswith("table") else "figure", found)
+            for key, title in TITLES.items()
+        ]
+    errors = found.check.calibration[["source", "ece_raw", "ece"]]
     return [
-        _authenticity_table(evidence, trust),
-        _drawn("fig-e", evidence, trust.fit.authenticity_table(), folder, trust_figures.draw_trust,
-               "Share of right answers by what was said (columns) from which area (rows), with 95% intervals, fitted "
-               "on "
-               "validation with partial pooling."),
-        _calibration_table(evidence, trust),
-        _drawn("fig-f", evidence, trust.check.reliability, folder,
-               lambda table, path: trust_figures.draw_reliability(table, trust.check.calibration, path),
-               "Confidence against the share right on test, before and after calibration; fused_AREA is the answer "
-               "fused "
-               "from all areas within AREA."),
-        _contribution_table(evidence, trust),
-        _drawn("fig-g", evidence, trust.contribution.contributions, folder, trust_figures.draw_contribution,
-               "Shapley value of each part in bits per face, over all faces and over the faces of each emotion."),
-        _interaction_table(evidence, trust),
-        _psychology_table(evidence, trust),
+        _authenticity_table(evidence, found),
+        _figure("fig-d", evidence, found.fit.authenticity_table(),
+                "Share of right answers by what was said (columns) from which area (rows), with 95% intervals, fitted "
+                "on validation with partial pooling."),
+        _calibration_table(evidence, found),
+        _figure("fig-e", evidence, found.check.reliability.merge(errors, on="source", how="left"),
+                "Confidence against the share right on test, before and after calibration; fused_AREA is the answer "
+                "fused from all areas within AREA."),
+        _contribution_table(evidence, found),
+        _figure("fig-f", evidence, found.contribution.contributions,
+                "Shapley value of each part in bits per face, over all faces and over the faces of each emotion."),
+        _interaction_table(evidence, found),
+        _psychology_table(evidence, found),
     ]  # fmt: skip
 
 
-def _exhibit(id: str, evidence: Evidence, caption: str, data: pd.DataFrame, shown: pd.DataFrame) -> Exhibit:
-    label, title, _ = TITLES[id]
-    return Exhibit(f"{id}-{evidence.name}", label, title, caption, "table", data, shown)
+def draw_authenticity(exhibit: Exhibit, path: Path) -> None:
+    """Fig. D."""
+    trust_figures.draw_trust(exhibit.data, path)
 
 
-def _drawn(
-    id: str,
-    evidence: Evidence,
-    table: pd.DataFrame,
-    folder: Path,
-    draw: Callable[[pd.DataFrame, Path], None],
-    caption: str,
-) -> Exhibit:
-    label, title, _ = TITLES[id]
-    path = folder / f"{id}-{evidence.name}.png"
-    draw(table, path)
-    alt = f"{title}: {caption} The numbers are in the table beside it."
-    return Exhibit(f"{id}-{evidence.name}", label, title, caption, "figure", table, None, path, alt)
+def draw_reliability(exhibit: Exhibit, path: Path) -> None:
+    """Fig. E."""
+    errors = exhibit.data[["source", "ece_raw", "ece"]].drop_duplicates("source")
+    trust_figures.draw_reliability(exhibit.data, errors, path)
+
+
+def draw_contribution(exhibit: Exhibit, path: Path) -> None:
+    """Fig. F."""
+    trust_figures.draw_contribution(exhibit.data, path)
+
+
+def _exhibit(key: str, evidence: Evidence, caption: str, data: pd.DataFrame, shown: pd.DataFrame) -> Exhibit:
+    return Exhibit(f"{key}-{evidence.name}", TITLES[key], caption, "table", data, shown)
+
+
+def _figure(key: str, evidence: Evidence, data: pd.DataFrame, caption: str) -> Exhibit:
+    alt = f"{TITLES[key]}: {caption} The numbers are in the table beside it."
+    return Exhibit(f"{key}-{evidence.name}", TITLES[key], caption, "figure", data, alt=alt)
 
 
 def _span(value: float, low: float, high: float) -> str:
@@ -144,7 +133,7 @@ def _authenticity_table(evidence: Evidence, trust: Trust) -> Exhibit:
         "least "
         "20 times."
     )
-    return _exhibit("table-7", evidence, caption, data, pd.DataFrame(cells))
+    return _exhibit("table-k", evidence, caption, data, pd.DataFrame(cells))
 
 
 def _calibration_table(evidence: Evidence, trust: Trust) -> Exhibit:
@@ -166,7 +155,7 @@ def _calibration_table(evidence: Evidence, trust: Trust) -> Exhibit:
         f"{n:,} test faces, seed {trust.seed}. ECE over 15 equal-width bins; 'Brier better': the "
         "paired 95% interval of the gain over the raw softmax lies above 0."
     )
-    return _exhibit("table-7b", evidence, caption, data, shown)
+    return _exhibit("table-l", evidence, caption, data, shown)
 
 
 def _source_words(source: str) -> str:
@@ -191,9 +180,9 @@ def _contribution_table(evidence: Evidence, trust: Trust) -> Exhibit:
         "averaged over the orders in which the parts can be uncovered. Accuracy, recall and macro recall in percentage "
         "points; information in bits gained on the class prior. The whole face also shows jaw and cheeks, and a "
         "bounding "
-        "box shows pieces of its neighbours (Table 6d)."
+        "box shows pieces of its neighbours (Table I)."
     )
-    return _exhibit("table-8", evidence, caption, data, pd.DataFrame(cells))
+    return _exhibit("table-m", evidence, caption, data, pd.DataFrame(cells))
 
 
 def _bits(value: float, low: float, high: float) -> str:
@@ -215,9 +204,9 @@ def _interaction_table(evidence: Evidence, trust: Trust) -> Exhibit:
         cells.append(cell)
     caption = (
         "Shapley interaction of each pair: above 0 the two give more than both alone; below 0 they tell much the same. "
-        "Units as in Table G."
+        "Units as in Table M."
     )
-    return _exhibit("table-8b", evidence, caption, data, pd.DataFrame(cells))
+    return _exhibit("table-n", evidence, caption, data, pd.DataFrame(cells))
 
 
 def _psychology_table(evidence: Evidence, trust: Trust) -> Exhibit:
@@ -236,4 +225,4 @@ def _psychology_table(evidence: Evidence, trust: Trust) -> Exhibit:
         "here; "
         "agree or disagree needs the whole 95% interval on one side. The csv also holds the same for recall."
     )
-    return _exhibit("table-8c", evidence, caption, data, shown)
+    return _exhibit("table-o", evidence, caption, data, shown)
