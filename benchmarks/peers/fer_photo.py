@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -21,7 +22,7 @@ def main(photo: str, finder: str, once: str = "") -> None:
     """Read the file, find the faces, say their emotions."""
     detector = FER(mtcnn=finder == "mtcnn")
 
-    def work() -> list[dict]:
+    def work() -> Any:
         return detector.detect_emotions(cv2.imread(photo))
 
     if once:
