@@ -37,26 +37,30 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results")
     args = parser.parse_args()
     trees = {"mien": OWN} | ({"mien, earlier": args.earlier.resolve()} if args.earlier else {})
-    found: dict[str, Any] = {}
+    sizes = {"rounds": args.rounds, "photos": args.photos, "frames": args.frames}
+    result: dict[str, Any] = {"machine": machine(), **sizes, "tasks": {}}
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    def measured(task: str, contenders: list[Contender], rounds: int, warm: int) -> None:
+        """One contest; kept at once, so that a run that is cut off has left what it measured."""
+        found = contest(contenders, rounds, warm)
+        result["tasks"][task] = found | {"ratios": _ratios(found["results"])}
+        result["date"] = datetime.now(UTC).isoformat(timespec="seconds")
+        (args.out / "speed.json").write_text(json.dumps(result, indent=2) + "\n")
+        draw(result, args.out / "speed.png")
+
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         photo, empty = str(materials.photo_with_face()), str(materials.photo_without_face(place))
-        folder, video = str(materials.photos(place / "photos", args.photos)), str(materials.video(place, args.frames))
-        found["start"] = contest([_cold(n, tree, code) for code in START_UPS for n, tree in trees.items()], 3, 1)
-        found["cold"] = contest([_cold(n, tree, "", photo) for n, tree in trees.items()], 3, 1)
         for task in PHOTO_TASKS:
             peers = _peers(args, photo) if task == "everything" else []
-            found[task] = contest([_own(n, tree, task, photo) for n, tree in trees.items()] + peers, args.rounds)
-        found["no face"] = contest([_own(n, tree, "everything", empty) for n, tree in trees.items()], args.rounds)
-        for task, what in (("folder", folder), ("loop", folder), ("video", video)):
-            found[task] = contest([_own(n, tree, task, what) for n, tree in trees.items()], 1, 0)
-    for one in found.values():
-        one["ratios"] = _ratios(one["results"])
-    sizes = {"rounds": args.rounds, "photos": args.photos, "frames": args.frames}
-    result = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(), **sizes, "tasks": found}
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "speed.json").write_text(json.dumps(result, indent=2) + "\n")
-    draw(result, args.out / "speed.png")
+            measured(task, [_own(n, tree, task, photo) for n, tree in trees.items()] + peers, args.rounds, 1)
+        measured("cold", [_cold(n, tree, "", photo) for n, tree in trees.items()], 3, 1)
+        measured("no face", [_own(n, tree, "everything", empty) for n, tree in trees.items()], args.rounds, 1)
+        measured("start", [_cold(n, tree, code) for code in START_UPS for n, tree in trees.items()], 3, 1)
+        folder, video = str(materials.photos(place / "photos", args.photos)), str(materials.video(place, args.frames))
+        for task, what in (("folder", folder), ("video", video), ("loop", folder)):
+            measured(task, [_own(n, tree, task, what) for n, tree in trees.items()], 1, 0)
 
 
 def _own(name: str, tree: Path, task: str, what: str) -> Contender:

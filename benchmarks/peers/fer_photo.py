@@ -13,9 +13,9 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 import cv2
 
 try:
-    from fer.fer import FER
+    from fer.fer import FER  # type: ignore[import-not-found,unused-ignore]
 except ImportError:
-    from fer import FER
+    from fer import FER  # type: ignore[import-not-found,no-redef,unused-ignore]
 
 
 def main(photo: str, finder: str, once: str = "") -> None:
