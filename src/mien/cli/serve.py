@@ -14,7 +14,6 @@ from urllib.request import Request, urlopen
 
 from mien.cli.limits import add_limits, limits_of
 from mien.errors import InputError, MissingExtraError
-from mien.serve.examples import PLAIN
 from mien.serve.settings import ServeSettings, token_from_environment
 
 
@@ -73,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _open_when_ready(address: str, link: str, token: str | None) -> None:
     """Show the page once its first answer is there, so that it opens with one."""
+    from mien.serve.examples import PLAIN
+
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     with suppress(OSError):  # the page says what is wrong
         urlopen(Request(f"{address}api/examples/{PLAIN}.json", headers=headers), timeout=60).close()
