@@ -80,6 +80,39 @@ def results_text() -> str:
     return "\n".join(lines) + f"\n\n{note}`{found['command']}`."
 
 
+def study_text() -> str:
+    """The five findings and the areas' accuracy, out of the kept report's result files."""
+    folder = RESULTS / "ferplus" / "results"
+    if not (folder / "table-a.csv").is_file():
+        return "Not done yet (`mien study --data ferplus:ROOT --out docs/results/ferplus`)."
+    with (folder / "table-a.csv").open() as file:
+        findings = list(csv.DictReader(file))
+    with (folder / "fig-a.csv").open() as file:
+        areas = {row["area"]: row for row in csv.DictReader(file)}
+
+    def share(area: str) -> str:
+        value, low, high = (100 * float(areas[area][c]) for c in ("accuracy", "low", "high"))
+        return f"{value:.1f}% ({low:.1f} to {high:.1f})"
+
+    lines = [
+        f"On {int(areas['mouth']['n']):,} test faces the study's own trainings name the emotion rightly from the mouth "
+        f"alone in {share('mouth')}, from the eyes in {share('eyes')}, from the nose in {share('nose')}, from mouth "
+        f"and eyes in {share('mouth_eyes')}, and from the whole face in {share('whole_face')}; the paper's whole face "
+        f"has {100 * float(areas['whole_face']['paper']):.2f}%. Its five findings:",
+        "",
+        "| finding | holds | claims that hold |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {r['finding']}. {r['text']} | **{r['answer']}** | {r['yes']} of {r['claims']} |" for r in findings]
+    settings = json.loads((RESULTS / "ferplus" / "settings.json").read_text())
+    return "\n".join([
+        *lines, "",
+        "Margins, intervals, every table and figure: [the report](docs/results/ferplus/report.html) (one file; open it "
+        f"in a browser). {settings['notes'][0]} Command: `{settings['command']}`; the page alone is made again by "
+        "`mien study --report-from docs/results/ferplus`.",
+    ])  # fmt: skip
+
+
 def sample_text() -> str:
     """What the command prints for the bundled photo."""
     from mien.cli import main
@@ -183,6 +216,7 @@ def main(arguments: list[str]) -> int:
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     readme = {
         "install": install_text(), "results": results_text(), "sample": sample_text(), "hard": hard_text(),
+        "study": study_text(),
     }  # fmt: skip
     places = {
         README: readme, TRAINING: {"shipped": shipped_text()}, ROBUSTNESS: {"disturbances": robustness_text()},

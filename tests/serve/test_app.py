@@ -436,6 +436,20 @@ def test_the_report_may_do_nothing_but_show_itself(tiny_models: Path, tmp_path: 
         assert client.get("/api/about").json()["report"] is True
 
 
+def test_the_report_s_files_are_served_and_nothing_else_beside_it(tiny_models: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    report.write_text("<h1>Study</h1>", "utf-8")
+    for name in ("results/table-6-ferplus.csv", "results/.hidden.csv", "results/notes.txt", "settings.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("a,b\n1,2\n")
+    with client_of(tiny_models, ServeSettings(report=report)) as client:
+        assert client.get("/results/table-6-ferplus.csv").text == "a,b\n1,2\n"
+        for name in (".hidden.csv", "notes.txt", "..%2fsettings.json", "%2e%2e/settings.json", "table-7.csv"):
+            assert client.get(f"/results/{name}").status_code == 404, name
+    with client_of(tiny_models) as client:
+        assert client.get("/results/table-6-ferplus.csv").status_code == 404
+
+
 def test_many_at_once_get_the_same_answer(client: TestClient) -> None:
     answers: list[str] = []
 

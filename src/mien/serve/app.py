@@ -183,6 +183,26 @@ def _add_pages(app: FastAPI, settings: ServeSettings) -> None:
         page = with_way_back(settings.report.read_text("utf-8"))
         return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
 
+    @app.get("/results/{name}", include_in_schema=False)
+    async def report_numbers(name: str) -> FileResponse:
+        return _file_of_report(settings, "results", name)
+
+    @app.get("/figures/{name}", include_in_schema=False)
+    async def report_figure(name: str) -> FileResponse:
+        return _file_of_report(settings, "figures", name)
+
+
+def _file_of_report(settings: ServeSettings, kind: str, name: str) -> FileResponse:
+    """A data file or figure that the report links."""
+    file = settings.report and settings.report.parent / kind / name
+    if file is None or not REPORT_FILE.fullmatch(name) or not file.is_file():
+        raise HTTPException(404, "there is no such file of a report")
+    return FileResponse(file)
+
+
+REPORT_FILE = re.compile(r"[A-Za-z0-9][\w-]*(\.[\w-]+)?\.(csv|json|svg|png)")
+"""Names of the files that a report links; no folder, nothing hidden."""
+
 
 def with_way_back(html: str) -> str:
     """A report with a link to the page as the first thing in its body."""

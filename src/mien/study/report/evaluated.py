@@ -76,8 +76,9 @@ def evaluated_table(evaluations: Sequence[Mapping[str, Any]], study: Exhibit | N
     caption = (
         f"Percent right of test faces by the votes of label.csv, with Wilson's 95% intervals ({counted}). Shipped "
         "networks average the answers for a crop and its mirror image and lean towards rare emotions, and some VGGs "
-        "learnt from the study's own as teachers; the one network sees the same areas, all else blanked. 'This study's "
-        f"trainings' are those of Table 6, on the votes named there. Commands: {commands}."
+        "learnt from the study's own as teachers; the one network sees the same areas, all else blanked. "
+        "VGGs: crops by dlib's landmarks, as in the study; the one network: by the face mesh's, as it is shipped. "
+        f"'This study's trainings' are those of Table 6, on the votes named there. Commands: {commands}."
     )
     return Exhibit("table-p", "The same areas in the networks that mien ships", caption, "table", data,
                    pd.DataFrame(cells))  # fmt: skip
