@@ -67,7 +67,7 @@ def video(folder: Path, frames: int = 150, rate: int = 25) -> Path:
             side, frame = round(620 + 60 * np.sin(k / 40)), scene.copy()
             x, y = round(300 + 200 * np.sin(k / 30)), round((720 - side) / 2)
             frame[y : y + side, x : x + side] = cv2.resize(face, (side, side))
-            picture = av.VideoFrame.from_ndarray(frame[..., ::-1].copy(), format="rgb24")
+            picture: Any = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[..., ::-1], np.uint8), format="rgb24")
             file.mux(stream.encode(picture))
         file.mux(stream.encode())
     return path

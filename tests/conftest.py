@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from mien.trust.models import Models
 from mien.trust.reference import ReferenceAnswers, write_reference
 from mien.trust.sources import HIDDEN_SOURCES
 from mien.types import AREAS, N_EMOTIONS, UInt8
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""Tests of Ctrl-C work too where the shell began the tests in the background, which ignores it."""
 
 
 @pytest.fixture(scope="session")

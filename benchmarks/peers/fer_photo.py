@@ -6,22 +6,23 @@ import json
 import os
 import sys
 import time
+from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 import cv2
 
 try:
-    from fer.fer import FER
+    from fer.fer import FER  # type: ignore[import-not-found,unused-ignore]
 except ImportError:
-    from fer import FER
+    from fer import FER  # type: ignore[import-not-found,no-redef,unused-ignore]
 
 
 def main(photo: str, finder: str, once: str = "") -> None:
     """Read the file, find the faces, say their emotions."""
     detector = FER(mtcnn=finder == "mtcnn")
 
-    def work() -> list[dict]:
+    def work() -> Any:
         return detector.detect_emotions(cv2.imread(photo))
 
     if once:

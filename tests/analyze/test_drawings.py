@@ -34,7 +34,7 @@ def settings(models: Path, **more: object) -> FolderSettings:
     return FolderSettings(AnalyzerOptions(detector="hog"), models, **more)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("option", ["save_image", "heatmap"])
+@pytest.mark.parametrize("option", ["save_image", "save_heatmap"])
 def test_the_photos_own_folder_is_refused_for_drawings(
     option: str, face: UInt8, tiny_models: Path, tmp_path: Path
 ) -> None:

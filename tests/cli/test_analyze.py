@@ -377,3 +377,12 @@ def test_closed_pipe_ends_quietly(tiny_models: Path) -> None:
         process.wait(120)
     assert "Traceback" not in err
     assert "BrokenPipe" not in err
+
+
+def test_a_device_that_is_not_here_is_said_in_one_sentence(
+    tiny_models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyze", str(SAMPLE), "--models", str(tiny_models), "--device", "directml", "--json"]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("working on the cpu") == 1
+    assert json.loads(said.out)[0]["provenance"]["device"] == "cpu"

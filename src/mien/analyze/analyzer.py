@@ -32,6 +32,7 @@ from mien.face import images
 from mien.face.areas import bounding_box, square_of
 from mien.face.crops import cut
 from mien.face.detect import detect, face_at
+from mien.face.device import Device, device_of, on
 from mien.face.images import ImageSource
 from mien.trust import fusion
 from mien.trust.answer import AnswerPath, Judge, PictureFaces, contributions_of, crops_of_faces, predictions_of
@@ -80,6 +81,11 @@ class Analyzer:
         """An Analyzer in another process is opened there anew, with the same models and options."""
         return _reopened, (type(self), self.models, self.options)
 
+    @property
+    def device(self) -> Device:
+        """Where the networks run: ``options.device``, or what takes its place on this machine."""
+        return device_of(self.options.device)[0]
+
     def analyze(
         self,
         image: ImageSource,
@@ -120,14 +126,15 @@ class Analyzer:
         given = given_boxes(faces, boxes, whole_picture)
         rgb = images.load(image, options.limits)
         gray = images.to_gray(rgb)
-        if given is not None:
-            found = [face_at(rgb, box, options.detector) for box in given]
-        else:
-            found = detect(rgb, options.detector, options.min_face) if faces is None else list(faces)
         name = writable((str(image) if isinstance(image, str | Path) else "") if input is None else input)
         wanted = options.heatmap if heatmap is None else heatmap
         judge = self.judge if prior is None else self._judge_under(prior_of_choice(prior))
-        answers = tuple(self._answers(gray, found, visible, wanted, judge)) if found else ()
+        with on(self.device):
+            if given is not None:
+                found = [face_at(rgb, box, options.detector) for box in given]
+            else:
+                found = detect(rgb, options.detector, options.min_face) if faces is None else list(faces)
+            answers = tuple(self._answers(gray, found, visible, wanted, judge)) if found else ()
         return Answers(answers, rgb, name, self.models.title, self.provenance(judge.prior))
 
     def provenance(self, prior: Prior | None = None) -> dict[str, Any]:
@@ -174,7 +181,8 @@ class Analyzer:
         if self.path.sight is None:
             raise ModelError(f"{self.models.folder} has no network that says what is hidden")
         gray = images.to_gray(images.load(image, self.options.limits))
-        return part_visibility(gray, np.asarray(landmarks), eyes, self.path.sight)
+        with on(self.device):
+            return part_visibility(gray, np.asarray(landmarks), eyes, self.path.sight)
 
     def _judge_under(self, prior: Prior | None) -> Judge:
         calibration, models = self._calibration, self.models

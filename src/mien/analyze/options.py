@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from mien.errors import UsageError
 from mien.face.detect import MIN_FACE, DetectorChoice, check_detector
+from mien.face.device import DeviceChoice, check_device
 from mien.face.limits import DEFAULT_LIMITS, Limits
 from mien.trust.prior import Prior, prior_of_choice
 from mien.types import Area, Part
@@ -35,6 +36,8 @@ class AnalyzerOptions:
         min_p_correct: answers that are less probably right than this are abstained from.
         prior: mix of emotions among the faces, where it is not that of the calibration: a
             :class:`~mien.trust.prior.Prior`, what :meth:`Prior.parse` reads (``"balanced"``), or shares by emotion.
+        device: where the networks run: ``auto``, ``cpu``, ``cuda``, ...; one that cannot be used is replaced by the cpu
+            (:func:`mien.face.device.device_of`), and ``Analyzer.device`` says which it is.
         limits: on pixels and bytes of a picture and on the work on it.
 
     Raises:
@@ -48,10 +51,12 @@ class AnalyzerOptions:
     coverage: float | None = None
     min_p_correct: float = 0.0
     prior: PriorChoice = None
+    device: DeviceChoice = "auto"
     limits: Limits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
         check_detector(self.detector)
+        check_device(self.device)
         if not self.min_face >= LEAST_FACE:
             raise UsageError(f"min_face is at least {LEAST_FACE:g} pixels, got {self.min_face:g}")
         if self.coverage is not None and not 0 < self.coverage < 1:
@@ -90,6 +95,7 @@ class OptionValues(TypedDict, total=False):
     coverage: float | None
     min_p_correct: float
     prior: PriorChoice
+    device: DeviceChoice
     limits: Limits
 
 

@@ -22,8 +22,8 @@ def provenance_of(analyzer: Analyzer, prior: Prior | None = None) -> dict[str, A
 
     Returns:
         mien, models, network, fingerprint (16 hexadecimal digits that change with any weight or fitted number),
-        calibrated_on (data set; None where the networks were not), detector, prior (None where none was given), options
-        and date (UTC, to the second).
+        calibrated_on (data set; None where the networks were not), detector, device (where the networks ran), prior
+        (None where none was given), options and date (UTC, to the second).
     """
     models, calibration = analyzer.models, analyzer.judge.calibration
     return {
@@ -33,6 +33,7 @@ def provenance_of(analyzer: Analyzer, prior: Prior | None = None) -> dict[str, A
         "fingerprint": fingerprint_of(models)[:16],
         "calibrated_on": None if calibration is None else calibration.dataset,
         "detector": analyzer.options.detector,
+        "device": analyzer.device,
         "prior": None if prior is None else {"name": prior.name, "shares": prior.to_dict()},
         "options": {
             name: value

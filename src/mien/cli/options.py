@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.cli.limits import limits_of
+from mien.face.device import DEVICES, device_of
 from mien.trust.prior import Prior
 
 if TYPE_CHECKING:
@@ -44,18 +46,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="give no answer whose p_correct is below this",
     )
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto",
+        help="where the networks run; auto: an accelerator that the installed onnxruntime can use, else the cpu",
+    )  # fmt: skip
     parser.add_argument("--prior", type=Prior.parse, metavar="MIX", help=PRIOR_HELP)
 
 
 def options_of(args: argparse.Namespace) -> AnalyzerOptions:
-    """What was asked for.
+    """What was asked for; a device that cannot be used is said in one sentence on standard error.
 
     Raises:
         UsageError: an option has a value that is not known.
     """
     from mien.analyze.options import AnalyzerOptions
 
+    instead = device_of(args.device)[1]
+    if instead:
+        print(f"mien: {instead}", file=sys.stderr)
     return AnalyzerOptions(
         detector=args.detector, min_face=args.min_face, area=None if args.area is None else tuple(args.area),
-        coverage=args.coverage, min_p_correct=args.min_p_correct, prior=args.prior, limits=limits_of(args),
+        coverage=args.coverage, min_p_correct=args.min_p_correct, prior=args.prior,
+        device=args.device, limits=limits_of(args),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 from mien.cli.limits import add_limits, limits_of
 from mien.errors import InputError, MissingExtraError
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         link = address + (f"#token={quote(settings.token)}" if settings.token else "")
         print(f"mien is at {link}\nCtrl-C stops it. Pictures stay in memory and are not stored.", flush=True)
         if args.open:
-            threading.Timer(0.8, webbrowser.open, [link]).start()
+            threading.Thread(target=_open_when_ready, args=(address, link, settings.token), daemon=True).start()
         config: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
         longest = settings.upload_seconds + settings.analysis_seconds + 60
         protocol = patient_for(settings.header_seconds, longest)
@@ -67,6 +68,16 @@ def run(args: argparse.Namespace) -> int:
         with suppress(KeyboardInterrupt):  # the usual way to end it
             server.run([listener])
     return 0
+
+
+def _open_when_ready(address: str, link: str, token: str | None) -> None:
+    """Show the page once its first answer is there, so that it opens with one."""
+    from mien.serve.examples import PLAIN
+
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    with suppress(OSError):  # the page says what is wrong
+        urlopen(Request(f"{address}api/examples/{PLAIN}.json", headers=headers), timeout=60).close()
+    webbrowser.open(link)
 
 
 def settings_of(args: argparse.Namespace) -> ServeSettings:
