@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.errors import ImageError, UsageError
-from mien.face import blazeface, detect, mesh, search
+from mien.face import blazeface, detect, mesh, search, verify
 from mien.face.detect import check_detector, detect_each, detect_one, face_at
 from mien.face.pose import pose_of, template
 from mien.face.session import session
@@ -195,3 +195,25 @@ def test_place_of_a_turned_mesh_is_turned() -> None:
 def test_an_unknown_detector_is_named() -> None:
     with pytest.raises(UsageError, match="yolo"):
         check_detector("yolo")
+
+
+def test_looking_again_is_left_out_only_where_it_decides_nothing(photo: UInt8, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    seen = blazeface.look([photo], blazeface.Look("short", 0.25))[0]
+    candidates = []
+    for _ in range(40):
+        moved = generator.normal(0, 60, 2) * generator.integers(0, 2)
+        score = float(generator.choice([0.3, 0.6, 0.95]))
+        box = seen.boxes[0] + np.tile(moved, 2).astype(np.float32)
+        candidates.append(verify.Candidate(box, seen.points[0] + moved.astype(np.float32), score))
+    first = mesh.run([photo] * 40, [c.place for c in candidates])
+    second = mesh.run([photo] * 40, [mesh.Place.of_mesh(points) for points in first.points])
+    whole = np.stack([verify.features_of(photo, c, first, second, i) for i, c in enumerate(candidates)])
+    looks: list[int] = []
+    look_again = verify.look_again
+    monkeypatch.setattr(verify, "look_again", lambda *given: looks.append(1) or look_again(*given))
+    quick = verify.likelihood(photo, candidates, first, second)
+    faces = verify._regression().probability(whole) >= verify.least()
+    assert 0 < faces.sum() < 40
+    assert ((quick >= verify.least()) == faces).all()
+    assert 0 < len(looks) < 60

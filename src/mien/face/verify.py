@@ -3,7 +3,7 @@
 The mesh's own presence says no to most real masks, and BlazeFace's score says yes to fists and letters. A logistic
 regression over what the mesh network knows (288 values before its last layer), how the mesh lies (does it agree with
 BlazeFace's points, does it have the shape of a face, do its two rounds agree), and what BlazeFace says of the same
-place upright and at three scales tells them apart; scripts/run/verify.py fits it;
+place upright and at three scales tells them apart; scripts/run/verify_faces.py fits it;
 docs/results/detection shows how well.
 """
 
@@ -18,14 +18,16 @@ import numpy as np
 
 from mien.face import blazeface, mesh
 from mien.face.blazeface import Range
-from mien.face.pose import template
+from mien.face.pose import Int64, template
 from mien.types import Float32, Float64, UInt8
 
 SCALES = (1.4, 2.0, 3.0)
 """What BlazeFace sees when it looks again, in sides of the proposed box."""
 AGAIN: tuple[Range, ...] = ("short", "back")
-OFF = -8.0
-"""Logit where BlazeFace does not see the proposed face again."""
+OFF, MOST = -8.0, 6.0
+"""Least logit of looking again, where BlazeFace does not see the proposed face, and largest."""
+LOOKS = len(SCALES) * len(AGAIN)
+"""Features that come from looking again: the last ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +58,19 @@ class _Regression:
     offset: float
     least: float
 
+    def logits(self, features: Float64) -> Float64:
+        return np.asarray(((features - self.mean) / self.scale) @ self.weight + self.offset, np.float64)
+
     def probability(self, features: Float64) -> Float64:
-        logits = ((features - self.mean) / self.scale) @ self.weight + self.offset
-        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), np.float64)
+        return np.asarray(1 / (1 + np.exp(-np.clip(self.logits(features), -60, 60))), np.float64)
+
+    def open(self, features: Float64, known: int) -> Int64:
+        """Which rows may still fall on either side of ``least``, whatever looks from column ``known`` on will say."""
+        rising = self.weight[known:] > 0
+        low, high = features.copy(), features.copy()
+        low[:, known:], high[:, known:] = np.where(rising, OFF, MOST), np.where(rising, MOST, OFF)
+        limit = _logit(self.least)
+        return np.flatnonzero((self.logits(low) < limit) & (self.logits(high) >= limit))
 
 
 @cache
@@ -78,21 +90,31 @@ def least() -> float:
 def likelihood(rgb: UInt8, candidates: Sequence[Candidate], first: mesh.Meshes, second: mesh.Meshes) -> Float64:
     """The probability that each candidate is a face, float64 [N].
 
+    BlazeFace looks again only where that can change whether a candidate counts as a face; elsewhere the probability is
+    the one with average looks.
+
     Args:
         rgb: uint8 [H, W, 3], the photo.
         candidates: the proposals.
         first: the mesh's first round on them.
         second: its second round.
     """
-    features = np.stack(
-        [features_of(rgb, candidate, first, second, i) for i, candidate in enumerate(candidates)], dtype=np.float64
-    )
-    return _regression().probability(features)
+    regression = _regression()
+    features = np.tile(regression.mean, (len(candidates), 1))
+    known = len(NAMES) - LOOKS
+    for i, candidate in enumerate(candidates):
+        features[i, :known] = [*second.features[i], *lie_of(candidate, first, second, i)]
+    for kind in AGAIN:
+        for i in regression.open(features, known):
+            features[i, known : known + len(SCALES)] = look_again(rgb, candidates[i], kind)
+        known += len(SCALES)
+    return regression.probability(features)
 
 
 def features_of(rgb: UInt8, candidate: Candidate, first: mesh.Meshes, second: mesh.Meshes, i: int) -> Float64:
     """What is known of a proposal, float64 [305]: see :data:`NAMES`."""
-    return np.array([*second.features[i], *lie_of(candidate, first, second, i), *look_again(rgb, candidate)])
+    return np.array([*second.features[i], *lie_of(candidate, first, second, i),
+                     *(logit for kind in AGAIN for logit in look_again(rgb, candidate, kind))])  # fmt: skip
 
 
 def lie_of(candidate: Candidate, first: mesh.Meshes, second: mesh.Meshes, i: int) -> Float64:
@@ -138,20 +160,17 @@ def misfit(points: Float32) -> float:
     return float(np.sqrt(max(0.0, 2 - 2 * alike / len(mean))))
 
 
-def look_again(rgb: UInt8, candidate: Candidate) -> list[float]:
-    """BlazeFace's logits for a proposal, upright and at three scales, of two networks, each sorted."""
-    logits: list[float] = []
-    for kind in AGAIN:
-        side = blazeface.KINDS[kind].side
-        squares = np.stack([_square(rgb, candidate, scale, side) for scale in SCALES])
-        of_kind = []
-        for scale, found in zip(SCALES, blazeface.raw(squares, kind), strict=True):
-            half = side / scale / 2
-            where = np.array([side / 2 - half] * 2 + [side / 2 + half] * 2, np.float32)
-            near = blazeface.overlaps(where, found.boxes) > 0.35
-            of_kind.append(max([*found.scores[near].tolist(), OFF]))
-        logits += sorted(of_kind)
-    return logits
+def look_again(rgb: UInt8, candidate: Candidate, kind: Range) -> list[float]:
+    """A BlazeFace's logits for a proposal, upright and at three scales, sorted."""
+    side = blazeface.KINDS[kind].side
+    squares = np.stack([_square(rgb, candidate, scale, side) for scale in SCALES])
+    logits = []
+    for scale, found in zip(SCALES, blazeface.raw(squares, kind), strict=True):
+        half = side / scale / 2
+        where = np.array([side / 2 - half] * 2 + [side / 2 + half] * 2, np.float32)
+        near = blazeface.overlaps(where, found.boxes) > 0.35
+        logits.append(min(max([*found.scores[near].tolist(), OFF]), MOST))
+    return sorted(logits)
 
 
 def _square(rgb: UInt8, candidate: Candidate, scale: float, side: int) -> UInt8:
