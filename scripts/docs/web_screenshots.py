@@ -22,20 +22,33 @@ DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 REPORT = ROOT / "docs" / "results" / "ferplus" / "report.html"
 
 
-def show_sample(page: Page, home: str) -> None:
-    """Open the page and analyse the bundled photo."""
+def opened(page: Page, home: str) -> None:
+    """Open the page and wait for the answer that it opens with."""
     page.goto(home)
-    page.click("#sample")
-    page.wait_for_selector("#result:not([hidden])")
+    page.locator("#verdict:not(:empty)").wait_for()
     page.wait_for_selector("#busy", state="hidden")
 
 
+def shoot(page: Page, path: Path, *, whole: bool = True) -> None:
+    """Save a picture of the page, once nothing moves any more."""
+    page.wait_for_timeout(800)
+    page.screenshot(path=path, full_page=whole)
+
+
 def hide_mouth(page: Page) -> None:
-    """Hide the mouth and lay the heatmap over the face."""
-    page.click('[data-toggles="mouth"]')
-    page.evaluate("document.getElementById('tools').open = true")
-    if page.is_visible("#opacity"):
-        page.fill("#opacity", "60")
+    """Hide the mouth and lay the heat map over the face."""
+    page.get_by_role("button", name="Hide the mouth").click()
+    if page.is_visible("#show-heatmap"):
+        page.check("#show-heatmap")
+
+
+def try_all_examples(page: Page) -> None:
+    """Analyse every face to try, so that the table has rows."""
+    for button in page.locator("#examples button").all():
+        button.click()
+        page.locator("#picture-facts:not(:empty)").wait_for()
+        page.wait_for_selector("#busy", state="hidden")
+        page.wait_for_timeout(500)
 
 
 def main() -> None:
@@ -51,22 +64,22 @@ def main() -> None:
             context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
             page = context.new_page()
             page.on("console", lambda message: print(message.type, message.text))
-            show_sample(page, home)
-            page.wait_for_timeout(500)
+            opened(page, home)
+            if name == "light":
+                shoot(page, out / "web-start.png", whole=False)
             if name != "dark":
-                page.screenshot(path=out / f"web-{name}.png", full_page=True)
+                shoot(page, out / f"web-{name}.png")
             if name != "phone":
                 hide_mouth(page)
-                page.wait_for_timeout(500)
-                page.screenshot(path=out / f"web-{name}-mouth-hidden.png", full_page=True)
+                shoot(page, out / f"web-{name}-mouth-hidden.png")
             if name == "light":
-                page.goto(f"{home}#trust")
+                try_all_examples(page)
+                page.locator("#all").scroll_into_view_if_needed()
                 page.wait_for_timeout(800)
-                page.screenshot(path=out / "web-trust.png", full_page=True)
-                page.goto("about:blank")
-                page.goto(home)
-                page.wait_for_timeout(400)
-                page.screenshot(path=out / "web-start.png")
+                page.locator("#all").screenshot(path=out / "web-table.png")
+                page.goto(f"{home}#trust")
+                page.locator("#trust-areas table").wait_for()
+                shoot(page, out / "web-trust.png")
             context.close()
         browser.close()
 
