@@ -271,7 +271,7 @@ def _open_zip(path: Path, stamp: tuple[int, int]) -> tuple[zipfile.ZipFile, dict
     """The archive, and its files by their names with ``/`` between folders, whatever Windows wrote."""
     try:
         archive = zipfile.ZipFile(path)
-        members = {_slashed(info): info for info in archive.infolist() if not info.is_dir()}
+        members = {_slashed(info): info for info in archive.infolist()}
     except _ZIP_ERRORS as error:
         raise DatasetError(f"{path} is not a readable zip ({error})") from error
     return archive, {name: info for name, info in members.items() if _is_data(name)}
