@@ -188,6 +188,19 @@ def _zip_that_needs_version(tmp_path: Path, version: int) -> Path:
     return tmp_path / "bad.zip"
 
 
+def test_a_zip_entry_without_a_name_is_no_file(tmp_path: Path) -> None:
+    archive = tmp_path / "set.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        for name in ("train/", "train/a.png", "Q"):
+            made.writestr(name, b"" if name.endswith("/") else b"x")
+    content = bytearray(archive.read_bytes())
+    entry = content.rindex(b"PK\x01\x02")  # that of Q, whose name becomes its comment
+    content[entry + 28 : entry + 34] = b"\0\0" + b"\0\0" + b"\1\0"
+    archive.write_bytes(content)
+    assert zipfile.ZipFile(archive).namelist()[-1] == ""
+    assert Store(archive).names == {"train/a.png"}
+
+
 def test_a_zip_of_a_version_nobody_knows_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is not a readable zip"):
         read("rafdb", _zip_that_needs_version(tmp_path, 210))
