@@ -180,7 +180,7 @@ def test_one_command_refits_checks_and_covers(cache: FaceCache, tiny_models, tmp
     for file in tiny_models.iterdir():
         if file.suffix in (".onnx",) or file.name == "manifest.json":
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    arguments = ["--data", cache.folder, "--models", tmp_path, "--results", tmp_path / "results", "--occlusion"]
+    arguments = ["--cache", cache.folder, "--models", tmp_path, "--results", tmp_path / "results", "--occlusion"]
     arguments += ["--faces", 12, "--splits", 2, "--json"]
     assert main(["calibrate", *map(str, arguments)]) == 0
     summary_ = json.loads(capsys.readouterr().out)
