@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from covers import KINDS, cover
 
-from mien.face import blazeface, mesh, verify
+from mien.face import blazeface, verify
 from mien.face.blazeface import Look
 from mien.face.verify import Candidate
 
@@ -36,7 +36,7 @@ def proposals(rgb: np.ndarray) -> list[Candidate]:
     found = [blazeface.look([rgb], look)[0] for look in LOOKS]
     merged = blazeface.merged(blazeface.Found(*(np.concatenate([getattr(f, n) for f in found])
                                                 for n in ("boxes", "points", "scores"))))  # fmt: skip
-    return [Candidate(*row) for row in zip(merged.boxes, merged.points, merged.scores.tolist(), strict=True)]
+    return verify.candidates_of(merged)
 
 
 def put(rows: Rows, group: str, name: str, rgb: np.ndarray, box: np.ndarray | None = None) -> np.ndarray | None:
@@ -51,8 +51,7 @@ def put(rows: Rows, group: str, name: str, rgb: np.ndarray, box: np.ndarray | No
         candidates = [candidates[best]]
     if not candidates:
         return None
-    first = mesh.run([rgb] * len(candidates), [c.place for c in candidates])
-    second = mesh.run([rgb] * len(candidates), [mesh.Place.of_mesh(points) for points in first.points])
+    first, second = verify.meshes_of(rgb, candidates)
     for i, candidate in enumerate(candidates):
         rows["features"].append(verify.features_of(rgb, candidate, first, second, i))
         rows["group"].append(group)

@@ -26,7 +26,7 @@ from covers import KINDS, cover
 from verify_faces import expw, load, tiles
 
 from mien.data.cache import FaceCache
-from mien.face import thumbnail
+from mien.face import thumbnail, verify
 from mien.face.thumbnail import FARTHEST, LOOKS
 
 SIDE = 48
@@ -82,7 +82,7 @@ def put(rows: Rows, group: str, name: str, rgb: np.ndarray, every: bool) -> None
         candidates = thumbnail.proposals(rgb, look)
         if not candidates:
             continue
-        first, second = thumbnail.meshes_of(rgb, candidates)
+        first, second = verify.meshes_of(rgb, candidates)
         for i, candidate in enumerate(candidates if every else candidates[:1]):
             rows["features"].append(thumbnail.features_of(candidate, first, second, i, rgb.shape))
             rows["group"].append(group)

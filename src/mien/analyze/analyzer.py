@@ -145,7 +145,7 @@ class Analyzer:
         """
         self._made_by = self._made_by or provenance_of(self)
         given = self.options.mix if prior is None else prior
-        own = None if given is None else {"name": given.name, "shares": given.to_dict()}
+        own = None if given is None else given.named
         return self._made_by | {"prior": own, "date": datetime.now(UTC).isoformat(timespec="seconds")}
 
     def reconsider(self, answer: Answer, area: AreaChoice) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from mien.errors import UsageError
 from mien.face.detect import MIN_FACE, DetectorChoice, check_detector
@@ -70,12 +70,12 @@ class AnalyzerOptions:
     @property
     def visible(self) -> frozenset[Part] | None:
         """:attr:`area` as parts; None finds out for each face."""
-        return None if self.area is None else parts_of(self.area)
+        return cast("frozenset[Part] | None", self.area)  # made so when the options were
 
     @property
     def mix(self) -> Prior | None:
         """:attr:`prior`; None is that of the calibration."""
-        return prior_of_choice(self.prior)
+        return cast("Prior | None", self.prior)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-like values, one an option."""
@@ -122,5 +122,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, frozenset):
         return sorted(part.value for part in value)
     if isinstance(value, Prior):
-        return {"name": value.name, "shares": value.to_dict()}
+        return value.named
     return vars(value) if isinstance(value, Limits) else value

@@ -34,7 +34,7 @@ def provenance_of(analyzer: Analyzer, prior: Prior | None = None) -> dict[str, A
         "calibrated_on": None if calibration is None else calibration.dataset,
         "detector": analyzer.options.detector,
         "device": analyzer.device,
-        "prior": None if prior is None else {"name": prior.name, "shares": prior.to_dict()},
+        "prior": None if prior is None else prior.named,
         "options": {
             name: value
             for name, value in analyzer.options.to_dict().items()

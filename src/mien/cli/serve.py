@@ -10,7 +10,6 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from urllib.request import Request, urlopen
 
 from mien.cli.limits import add_limits, limits_of
 from mien.errors import InputError, MissingExtraError
@@ -72,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _open_when_ready(address: str, link: str, token: str | None) -> None:
     """Show the page once its first answer is there, so that it opens with one."""
+    from urllib.request import Request, urlopen
+
     from mien.serve.examples import PLAIN
 
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}

@@ -6,6 +6,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,15 @@ from mien.types import DetectorName, Face, Float32, Float64, UInt8
 Float16 = npt.NDArray[np.float16]
 
 DETECTOR_CODES: tuple[DetectorName, ...] = ("hog", "cnn", "frame", "mesh")
+
+ARRAYS: dict[str, tuple[tuple[int, ...], type]] = {
+    "canvases": ((CANVAS_SIDE, CANVAS_SIDE), np.uint8), "landmarks": ((68, 2), np.float32),
+    "extents": ((4,), np.float32), "meshes": ((468, 3), np.float16), "boxes": ((4,), np.float32),
+    "sizes": ((), np.float32), "scores": ((), np.float32), "detectors": ((), np.uint8),
+    "presences": ((), np.float32), "poses": ((3,), np.float32), "seconds": ((), np.float64),
+    "cpu_seconds": ((), np.float64),
+}  # fmt: skip
+"""Shape of one face's row and type of every array of :class:`Chunk`."""
 
 BATCH = 16
 """Faces that go through the networks together."""
@@ -79,13 +89,9 @@ class Chunk:
     @classmethod
     def empty(cls, n: int, points: int = 0) -> Chunk:
         """Room for n faces, with meshes of so many points."""
-        return cls(
-            np.zeros((n, CANVAS_SIDE, CANVAS_SIDE), np.uint8), np.zeros((n, 68, 2), np.float32),
-            np.zeros((n, 4), np.float32), np.zeros((n, 4), np.float32), np.zeros(n, np.float32),
-            np.zeros(n, np.float32), np.zeros(n, np.uint8), np.zeros((n, points, 3), np.float16),
-            np.full(n, np.nan, np.float32), np.full((n, 3), np.nan, np.float32),
-            np.zeros(n, np.float64), np.zeros(n, np.float64),
-        )  # fmt: skip
+        room: dict[str, Any] = {name: np.zeros((n, *shape), kind) for name, (shape, kind) in ARRAYS.items()}
+        unknown = {name: np.full_like(room[name], np.nan) for name in ("presences", "poses")}
+        return cls(**{**room, **unknown, "meshes": room["meshes"][:, :points]})
 
 
 def find_faces(task: ChunkTask) -> Chunk:

@@ -134,7 +134,7 @@ def folder_of(dataset: Dataset, out: Path | str = CACHE_FOLDER, config: PrepareC
 
 def _job_of(dataset: Dataset, out: Path, config: PrepareConfig) -> _Job:
     """The preparation; where its cache is there already, no picture is decoded."""
-    if not dataset.problems:
+    if not dataset.problems and any(out.glob(f"{dataset.name}-*")):
         hashed = hash_pictures(dataset, config.processes)
         if not hashed.problems:
             job = _Job.of(dataset, hashed, out, config)
@@ -265,7 +265,7 @@ def _prepare(job: _Job, load: float | None, started: float) -> dict[str, Any]:
             rows = FaceRows(job.work, len(job.chosen), CHUNK, job.config.detector == "mesh")
             before = _find(job, rows, mapped)
             _describe(job, rows)
-        times = rows.detectors, rows["seconds"], rows["cpu_seconds"]
+        times = rows["detectors"], rows["seconds"], rows["cpu_seconds"]
         speed = speed_of(*times, job.config.processes, job.config.detector in ("mesh", "dlib"))
         speed |= wall_clock(len(job.chosen), before, time.monotonic() - started, load)
     shutil.rmtree(job.work / "found", ignore_errors=True)

@@ -9,29 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mien.data.find import Chunk, pieces
-from mien.face.crops import CANVAS_SIDE
+from mien.data.find import ARRAYS, Chunk, pieces
 from mien.jobs.files import new_array
-from mien.types import UInt8
 
 Array = npt.NDArray[Any]
 
-KEPT: dict[str, tuple[tuple[int, ...], type]] = {
-    "canvases": ((CANVAS_SIDE, CANVAS_SIDE), np.uint8), "landmarks": ((68, 2), np.float32),
-    "extents": ((4,), np.float32), "meshes": ((468, 3), np.float16),
-}  # fmt: skip
-"""Shape of a row and type of the arrays of the cache; meshes only where the mesh found the faces."""
-FOUND: dict[str, tuple[tuple[int, ...], type]] = {
-    "boxes": ((4,), np.float32), "sizes": ((), np.float32), "scores": ((), np.float32), "detectors": ((), np.uint8),
-    "presences": ((), np.float32), "poses": ((3,), np.float32), "seconds": ((), np.float64),
-    "cpu_seconds": ((), np.float64),
-}  # fmt: skip
-"""The same of those that only the index and the report need."""
+KEPT = ("canvases", "landmarks", "extents", "meshes")
+"""Arrays of the cache; meshes only where the mesh found the faces. All others only the index and the report need."""
 
 
 class FaceRows:
@@ -48,14 +37,18 @@ class FaceRows:
         self._bounds = pieces(n, size)
         found = work / "found"
         found.mkdir(exist_ok=True)
-        places = {name: (work / f"{name}.npy", *kind) for name, kind in KEPT.items() if mesh or name != "meshes"}
-        places |= {name: (found / f"{name}.npy", *kind) for name, kind in FOUND.items()}
-        whole = [_is_whole(path, (n, *shape), kind) for path, shape, kind in places.values()]
-        done = found / "done.npy"
-        if not all(whole) or not _is_whole(done, (len(self._bounds),), np.uint8):
-            done.unlink(missing_ok=True)  # what was marked may be in an array that is gone
-        self._arrays = {name: _opened(path, (n, *shape), kind) for name, (path, shape, kind) in places.items()}
-        self._done = _opened(done, (len(self._bounds),), np.uint8)
+        wanted = {
+            (work if name in KEPT else found) / f"{name}.npy": ((n, *shape), kind)
+            for name, (shape, kind) in ARRAYS.items()
+            if mesh or name != "meshes"
+        }
+        there = {path: _existing(path, *what) for path, what in wanted.items()}
+        done, counts = found / "done.npy", ((len(self._bounds),), np.uint8)
+        if any(array is None for array in there.values()):
+            done.unlink(missing_ok=True)  # what is marked may be in an array that is gone
+        self._arrays = {path.stem: _new(path, *wanted[path]) if old is None else old for path, old in there.items()}
+        marks = _existing(done, *counts)
+        self._done = _new(done, *counts) if marks is None else marks
 
     @property
     def missing(self) -> list[int]:
@@ -79,22 +72,16 @@ class FaceRows:
         """An array of all faces, in memory."""
         return np.array(self._arrays[name])
 
-    @property
-    def detectors(self) -> UInt8:
-        """uint8 [N], positions in ``find.DETECTOR_CODES``."""
-        return self["detectors"]
 
-
-def _is_whole(path: Path, shape: tuple[int, ...], kind: type) -> bool:
+def _existing(path: Path, shape: tuple[int, ...], kind: type) -> np.memmap[Any, Any] | None:
+    """An array that is there, for writing; None where it is absent, damaged or another."""
     try:
-        array = np.load(path, mmap_mode="r")
+        array: np.memmap[Any, Any] = np.load(path, mmap_mode="r+")
     except (OSError, ValueError, EOFError):
-        return False
-    return bool(array.shape == shape and array.dtype == kind)
+        return None
+    return array if array.shape == shape and array.dtype == kind else None
 
 
-def _opened(path: Path, shape: tuple[int, ...], kind: type) -> np.memmap[Any, Any]:
-    if not _is_whole(path, shape, kind):
-        with new_array(path, shape, kind):
-            pass
-    return cast("np.memmap[Any, Any]", np.load(path, mmap_mode="r+"))
+def _new(path: Path, shape: tuple[int, ...], kind: type) -> np.memmap[Any, Any]:
+    with new_array(path, shape, kind) as array:
+        return array

@@ -153,12 +153,17 @@ def _run(pictures: Sequence[UInt8], places: Sequence[Place]) -> tuple[Float32, F
     return points, logits, features
 
 
-def settled(pictures: Sequence[UInt8], places: Sequence[Place]) -> Meshes:
-    """All rounds, each from the place that the one before found; see :func:`run`."""
-    found = run(pictures, places)
+def rounds(pictures: Sequence[UInt8], places: Sequence[Place]) -> list[Meshes]:
+    """All ``ROUNDS`` rounds, each from the places that the one before found; see :func:`run`."""
+    found = [run(pictures, places)]
     for _ in range(ROUNDS - 1):
-        found = run(pictures, [Place.of_mesh(points) for points in found.points])
+        found.append(run(pictures, [Place.of_mesh(points) for points in found[-1].points]))
     return found
+
+
+def settled(pictures: Sequence[UInt8], places: Sequence[Place]) -> Meshes:
+    """The last of all rounds; see :func:`rounds`."""
+    return rounds(pictures, places)[-1]
 
 
 def landmarks_of(points: Float32) -> Float32:

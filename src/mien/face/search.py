@@ -13,7 +13,7 @@ import numpy as np
 
 from mien.face import blazeface, mesh, thumbnail, verify
 from mien.face.blazeface import Found, Look
-from mien.face.verify import Candidate
+from mien.face.verify import Candidate, candidates_of, meshes_of
 from mien.types import Float32, UInt8
 
 FIRST: tuple[Look, ...] = (Look("back", 0.0, least=0.3), Look("short", 0.25, least=0.4))
@@ -73,7 +73,7 @@ def faces(rgb: UInt8, min_face: float) -> list[Seen]:
 def _in_thumbnail(rgb: UInt8, min_face: float) -> list[Seen]:
     seen = [Seen(*one) for one in thumbnail.faces(rgb)]
     large = [one for one in seen if np.max(np.ptp(one.mesh[:, :2], axis=0)) >= 0.5 * min_face]
-    return _distinct([one for one in large if _inside(mesh.box_of(one.mesh), rgb.shape) >= LEAST_INSIDE])
+    return _distinct(large, rgb.shape)
 
 
 def central(found: Found, shape: tuple[int, ...]) -> Candidate | None:
@@ -122,10 +122,8 @@ def _close(rgb: UInt8, proposals: list[Found], min_face: float) -> list[Seen]:
             np.concatenate([np.zeros(0, np.float32), *(found.scores for found in proposals)]),
         )
     )
-    kept = [i for i in range(len(merged)) if np.max(merged.boxes[i, 2:] - merged.boxes[i, :2]) >= 0.7 * min_face][:MOST]
-    candidates = [Candidate(merged.boxes[i], merged.points[i], float(merged.scores[i])) for i in kept]
-    sure = [seen for seen in _verified(rgb, candidates) if seen.score >= verify.least()]
-    return _distinct([seen for seen in sure if _inside(mesh.box_of(seen.mesh), rgb.shape) >= LEAST_INSIDE])
+    candidates = [c for c in candidates_of(merged) if np.max(c.box[2:] - c.box[:2]) >= 0.7 * min_face][:MOST]
+    return _distinct([seen for seen in _verified(rgb, candidates) if seen.score >= verify.least()], rgb.shape)
 
 
 def _inside(box: Float32, shape: tuple[int, ...]) -> float:
@@ -137,8 +135,7 @@ def _inside(box: Float32, shape: tuple[int, ...]) -> float:
 def _verified(rgb: UInt8, candidates: list[Candidate]) -> list[Seen]:
     if not candidates:
         return []
-    first = mesh.run([rgb] * len(candidates), [c.place for c in candidates])
-    second = mesh.run([rgb] * len(candidates), [mesh.Place.of_mesh(points) for points in first.points])
+    first, second = meshes_of(rgb, candidates)
     scores = verify.likelihood(rgb, candidates, first, second)
     return [
         Seen(points, presence, score)
@@ -146,9 +143,11 @@ def _verified(rgb: UInt8, candidates: list[Candidate]) -> list[Seen]:
     ]
 
 
-def _distinct(seen: list[Seen]) -> list[Seen]:
+def _distinct(seen: list[Seen], shape: tuple[int, ...]) -> list[Seen]:
+    """Faces that lie in a picture (height, width) for the most part, each once, surest first."""
     kept: list[Seen] = []
-    for one in sorted(seen, key=lambda s: -s.score):
+    inside = [one for one in seen if _inside(mesh.box_of(one.mesh), shape) >= LEAST_INSIDE]
+    for one in sorted(inside, key=lambda s: -s.score):
         boxes = np.array([mesh.box_of(other.mesh) for other in kept], np.float32).reshape(-1, 4)
         if not (blazeface.overlaps(mesh.box_of(one.mesh), boxes) > SAME).any():
             kept.append(one)

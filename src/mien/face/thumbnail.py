@@ -16,7 +16,7 @@ import numpy as np
 
 from mien.face import blazeface, mesh
 from mien.face.blazeface import Look
-from mien.face.verify import Candidate, lie_of
+from mien.face.verify import Candidate, candidates_of, lie_of, meshes_of, probability_of
 from mien.types import Float32, Float64, UInt8
 
 LARGEST = 100
@@ -58,7 +58,7 @@ class Head:
         """Of each row of features float32 [N, 300], float64 [N]."""
         units = np.clip((features - self.mean) / self.scale, -FARTHEST, FARTHEST)
         logits = np.maximum(units @ self.hidden + self.hidden_offset, 0) @ self.weight + self.offset
-        return np.asarray(1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -60, 60))), np.float64)
+        return probability_of(logits.astype(np.float64))
 
 
 @cache
@@ -79,14 +79,7 @@ def features_of(
 
 def proposals(rgb: UInt8, look: Look) -> list[Candidate]:
     """What BlazeFace proposes at one look."""
-    found = blazeface.look([rgb], look)[0]
-    return [Candidate(found.boxes[i], found.points[i], float(found.scores[i])) for i in range(min(MOST, len(found)))]
-
-
-def meshes_of(rgb: UInt8, candidates: list[Candidate]) -> tuple[mesh.Meshes, mesh.Meshes]:
-    """Two rounds of the mesh over proposals."""
-    first = mesh.run([rgb] * len(candidates), [c.place for c in candidates])
-    return first, mesh.run([rgb] * len(candidates), [mesh.Place.of_mesh(points) for points in first.points])
+    return candidates_of(blazeface.look([rgb], look)[0])[:MOST]
 
 
 def faces(rgb: UInt8) -> list[tuple[Float32, float, float]]:

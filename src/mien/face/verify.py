@@ -17,7 +17,7 @@ from importlib.resources import files
 import numpy as np
 
 from mien.face import blazeface, mesh
-from mien.face.blazeface import Range
+from mien.face.blazeface import Found, Range
 from mien.face.pose import Int64, template
 from mien.types import Float32, Float64, UInt8
 
@@ -50,6 +50,22 @@ class Candidate:
         return mesh.Place.of_box(self.box, self.points)
 
 
+def candidates_of(found: Found) -> list[Candidate]:
+    """What BlazeFace found, one proposal each."""
+    return [Candidate(*one) for one in zip(found.boxes, found.points, found.scores.tolist(), strict=True)]
+
+
+def meshes_of(rgb: UInt8, candidates: Sequence[Candidate]) -> tuple[mesh.Meshes, mesh.Meshes]:
+    """The mesh's two rounds over proposals."""
+    first, second = mesh.rounds([rgb] * len(candidates), [candidate.place for candidate in candidates])
+    return first, second
+
+
+def probability_of(logits: Float64) -> Float64:
+    """The logistic function; far out it is 0 or 1 without a warning."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), np.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class _Regression:
     mean: Float64
@@ -62,7 +78,7 @@ class _Regression:
         return np.asarray(((features - self.mean) / self.scale) @ self.weight + self.offset, np.float64)
 
     def probability(self, features: Float64) -> Float64:
-        return np.asarray(1 / (1 + np.exp(-np.clip(self.logits(features), -60, 60))), np.float64)
+        return probability_of(self.logits(features))
 
     def open(self, features: Float64, known: int) -> Int64:
         """Which rows may still fall on either side of ``least``, whatever looks from column ``known`` on will say."""

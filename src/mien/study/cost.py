@@ -122,6 +122,7 @@ def _timed(network: str, side: int, training: bool = True) -> float:
     import torch.nn.functional as F
 
     from mien.train.networks import build, forward
+    from mien.train.precision import mixed_precision
 
     net = build(network).train(training)  # type: ignore[arg-type]
     count = TIMED_IMAGES[network]
@@ -130,7 +131,7 @@ def _timed(network: str, side: int, training: bool = True) -> float:
     optimizer, best = torch.optim.AdamW(net.parameters(), fused=True), float("inf")
     for _ in range(3):
         start = time.monotonic()
-        with torch.set_grad_enabled(training), torch.autocast("cpu", torch.bfloat16):
+        with torch.set_grad_enabled(training), mixed_precision():
             logits = forward(net, crops, parts)
         if training:
             optimizer.zero_grad()

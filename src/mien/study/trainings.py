@@ -185,7 +185,7 @@ def write_predictions(data: DataSet, config: TrainConfig) -> None:
 
     Every area that the network answers for, faces of both selections. Of the any-area network, which only compares
     crops, the chosen stage on test: the rest would be most of the work and is shown nowhere. The published test
-    protocol is one centre crop. bf16 autocast, as in training. Two more columns: ``side``, pixels of the stage;
+    protocol is one centre crop. In the precision of training. Two more columns: ``side``, pixels of the stage;
     ``chosen``, True for the stage that was best on the watched split (of equals the last), which is the one that is
     reported.
     """

@@ -254,10 +254,7 @@ def _adjusted(
     for area in trained.config.areas:
         table = predict(cache, models, "validation", (area,))
         trade = choose_bias(logits_of(table), labels_of(table), prior, config.strength)
-        trade_off = {"strength": trade.strength, "validation": trade.rows, "shipped": trade.shipped}
-        manifest = manifest.with_entries(
-            network, {area: biased(manifest.networks[network][area], trade.bias, trade_off)}
-        )
+        manifest = manifest.with_entries(network, {area: biased(manifest.networks[network][area], trade)})
         plain, chosen = trade.rows[0], trade.shipped
         progress(
             f"{network} {area.value}: validation accuracy {plain['accuracy']:.4f} -> {chosen['accuracy']:.4f}, "
@@ -267,10 +264,11 @@ def _adjusted(
     return manifest
 
 
-def biased(entry: ModelEntry, bias: npt.ArrayLike, trade_off: Mapping[str, Any]) -> ModelEntry:
-    """The entry with a logit bias, [8], and what it trades for what on validation."""
-    values = np.asarray(np.round(np.asarray(bias, np.float64), 5), np.float32)
-    return replace(entry, logit_bias=values, record={**entry.record, "trade_off": dict(trade_off)})
+def biased(entry: ModelEntry, trade: TradeOff) -> ModelEntry:
+    """The entry with a logit bias, and what it trades for what on validation."""
+    values = np.asarray(np.round(np.asarray(trade.bias, np.float64), 5), np.float32)
+    kept = {"strength": trade.strength, "validation": trade.rows, "shipped": trade.shipped}
+    return replace(entry, logit_bias=values, record={**entry.record, "trade_off": kept})
 
 
 def _default(manifest: Manifest) -> str:

@@ -20,6 +20,7 @@ from mien.data.cache import FaceCache
 from mien.train.batches import _Data, steps_of
 from mien.train.config import TrainConfig, epochs_of
 from mien.train.networks import build, forward, predict
+from mien.train.precision import mixed_precision
 from mien.train.runs import Trained, load, stage_file, within
 
 
@@ -141,7 +142,7 @@ class _Run:
         self.network.train()
         for crops, parts, targets in self.data.batches(self.epoch, side, share):
             self._set_rate()
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 logits = forward(self.network, crops, parts)
             loss = F.cross_entropy(logits.float(), targets)
             self.optimizer.zero_grad()

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.train.config import NETWORKS, NetworkName
+from mien.train.precision import mixed_precision
 from mien.types import N_EMOTIONS
 
 VGG_BLOCKS: tuple[tuple[int, ...], ...] = ((64, 64), (128, 128), (256, 256, 256), (256, 256, 256), (512, 512))
@@ -219,10 +220,10 @@ def forward(network: nn.Module, crops: Tensor, parts: Tensor) -> Tensor:
 
 
 def predict(network: nn.Module, crops: Tensor, parts: Tensor, batch: int = 256) -> Tensor:
-    """Logits float32 [N, 8] in eval mode, in bf16 autocast."""
+    """Logits float32 [N, 8] in eval mode, in the precision of training."""
     network.eval()
     out = []
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), mixed_precision():
         for start in range(0, len(crops), batch):
             piece = slice(start, start + batch)
             out.append(forward(network, crops[piece], parts[piece]).float())

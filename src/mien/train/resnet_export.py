@@ -191,8 +191,7 @@ def _adjusted(manifest: Manifest, cache: FaceCache, progress: Callable[[str], No
     for area in AREAS:
         table = predict(cache, Models(manifest.folder, NAME), "validation", (area,))
         trade = choose_bias(logits_of(table), labels_of(table), prior)
-        trade_off = {"strength": trade.strength, "validation": trade.rows, "shipped": trade.shipped}
-        manifest = manifest.with_entries(NAME, {area: biased(manifest.networks[NAME][area], trade.bias, trade_off)})
+        manifest = manifest.with_entries(NAME, {area: biased(manifest.networks[NAME][area], trade)})
         plain, chosen = trade.rows[0], trade.shipped
         progress(f"{NAME} {area.value}: validation accuracy {plain['accuracy']:.4f} -> {chosen['accuracy']:.4f}, "
                  f"macro recall {plain['macro_recall']:.4f} -> {chosen['macro_recall']:.4f}")  # fmt: skip

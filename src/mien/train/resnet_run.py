@@ -29,6 +29,7 @@ from mien.face.aligned import aligned
 from mien.face.areas import MIRRORED_PIECES, PIECES
 from mien.jobs.files import hash_of, replacing
 from mien.train.dlib_weights import read_layers, weights_file
+from mien.train.precision import mixed_precision
 from mien.train.resnet import FaceResNet, start_from_face_weights
 from mien.train.views import Donor, Seen, View, ViewConfig, ViewMaker
 from mien.types import Float32, UInt8
@@ -198,10 +199,10 @@ def plain_faces(cache: FaceCache, rows: npt.NDArray[np.int64], side: int) -> UIn
 
 
 def predict_resnet(network: FaceResNet, faces: UInt8, batch: int = 128) -> tuple[Float32, Float32]:
-    """Emotion logits float32 [N, 8] and hidden shares float32 [N, 4] (0..1), in bf16."""
+    """Emotion logits float32 [N, 8] and hidden shares float32 [N, 4] (0..1), in the precision of training."""
     network.eval()
     logits, hidden = [np.zeros((0, 8), np.float32)], [np.zeros((0, len(PIECES)), np.float32)]
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), mixed_precision():
         for start in range(0, len(faces), batch):
             emotion, gone = network(_tensor(np.ascontiguousarray(faces[start : start + batch])))
             logits.append(emotion.float().numpy())
@@ -299,7 +300,7 @@ class _Run:
     def _step(self, done: int, batch: Batch) -> tuple[float, float]:
         faces, targets, weight, hidden, hidden_weight, rows = batch
         self._set_rate(done)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             logits, gone = self.network(_tensor(faces))
         emotion = -(self._target(targets, rows) * F.log_softmax(logits.float(), 1)).sum(1)
         w, h = torch.from_numpy(weight), torch.from_numpy(hidden_weight)

@@ -25,6 +25,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,13 @@ class Manifest:
             ModelError: it is missing or damaged.
         """
         try:
-            values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            return _parsed(folder, (folder / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ModelError(f"no models in {folder}: {MANIFEST} cannot be read ({error})") from error
+
+    @classmethod
+    def from_dict(cls, folder: Path, values: Any) -> Manifest:
+        """Inverse of :meth:`to_dict`; raises as :meth:`read` does."""
         networks = values.get("networks") if isinstance(values, dict) else None
         known = {area.value for area in AREAS}
         if (
@@ -193,6 +198,12 @@ class Manifest:
         kept = {name: digest for name, digest in self.fitted.items() if name not in set(names)}
         new = {name: _digest((self.folder / name).read_bytes()) for name in names if (self.folder / name).is_file()}
         return replace(self, fitted=kept | new)
+
+
+@lru_cache(maxsize=4)
+def _parsed(folder: Path, text: str) -> Manifest:
+    """A folder's manifest is read for the networks and again for each fitted file, and seldom changes in between."""
+    return Manifest.from_dict(folder, json.loads(text))
 
 
 def fitted_bytes(folder: Path, name: str) -> bytes:

@@ -24,6 +24,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -118,6 +119,11 @@ class Prior:
     def to_dict(self) -> dict[str, float]:
         """Share by emotion, for JSON."""
         return {emotion.value: share for emotion, share in zip(EMOTIONS, self.shares, strict=True)}
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Name and shares, as results and identities say which mix was taken into account."""
+        return {"name": self.name, "shares": self.to_dict()}
 
     def weights(self, old: Iterable[float]) -> Float64:
         """New share over old share, float64 [8].

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mien.jobs.files import replace_file
 from mien.study.report.exhibits import Exhibit
 from mien.study.report.inputs import ClassMaps, Evidence, Setting
 
@@ -40,9 +41,8 @@ def write(evidences: Sequence[Evidence], setting: Setting, out: Path) -> Path:
     for exhibit in exhibits_of(evidences, setting):
         exhibit.write(results)
     values = {**setting.to_dict(), "data_sets": [_about(e) for e in evidences], "notes": _notes(evidences, setting)}
-    scratch = out / ".settings.json.tmp"
-    scratch.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    scratch.replace(out / "settings.json")
+    text = json.dumps(values, indent=1) + "\n"
+    replace_file(out / "settings.json", lambda file: file.write(text.encode()))
     return build(out)
 
 

@@ -59,6 +59,11 @@ class Attention:
     crop_faces: dict[Emotion, Float32]
     samples: dict[Emotion, tuple[int, Float32]]
 
+    @property
+    def counts(self) -> dict[Emotion, int]:
+        """Faces used of each emotion."""
+        return {emotion: int((self.labels == emotion.position).sum()) for emotion in self.emotions}
+
     def table(self) -> pd.DataFrame:
         """emotion, part, n, mass with interval, area (share of the picture), density = mass / area."""
         rows, area = [], area_share(self.face.parts)

@@ -16,7 +16,7 @@ from mien.study.report.canvas import figure, mosaic, save, tiles_of
 from mien.study.report.exhibits import Exhibit
 from mien.study.report.faces import SAMPLE_NAME, ShownFace
 from mien.study.report.inputs import Evidence
-from mien.types import AREAS, Area, UInt8
+from mien.types import AREAS, Area, Float32, UInt8
 
 TILE = 160
 
@@ -72,10 +72,14 @@ def _tile(crop: UInt8) -> UInt8:
 
 def _dotted(face: ShownFace) -> UInt8:
     """The face with its 68 landmarks."""
-    tile = _tile(face.canvas.pixels)
-    for x, y in (face.canvas.landmarks + 0.5) * (TILE / CANVAS_SIDE) - 0.5:
-        cv2.circle(tile, (round(float(x)), round(float(y))), 1, DOT, -1, cv2.LINE_AA)
-    return tile
+    return dotted(_tile(face.canvas.pixels), face.canvas.landmarks, CANVAS_SIDE)
+
+
+def dotted(picture: UInt8, landmarks: Float32, side: int) -> UInt8:
+    """A square picture, uint8 [S, S, 3], with landmarks float32 [68, 2] of the face at ``side`` pixels drawn on it."""
+    for x, y in (landmarks + 0.5) * (picture.shape[0] / side) - 0.5:
+        cv2.circle(picture, (round(float(x)), round(float(y))), 1, DOT, -1, cv2.LINE_AA)
+    return picture
 
 
 def _square(face: ShownFace, area: Area, spec: CropSpec) -> dict[str, float]:

@@ -15,7 +15,7 @@ from mien.face.crops import cut
 from mien.study.report.attention import Attention
 from mien.study.report.canonical import FACE_PARTS, brightness, large, overlay, perceptual
 from mien.study.report.canvas import PERCEPTUAL, figure, matrix, mosaic, save, tiles_of
-from mien.study.report.crop_figure import DOT
+from mien.study.report.crop_figure import dotted
 from mien.study.report.exhibits import Exhibit, absent, percent
 from mien.study.report.faces import sample_face
 from mien.study.report.inputs import Evidence
@@ -54,8 +54,7 @@ def heatmaps_figure(evidence: Evidence, attention: Attention | None, show_faces:
         "rises evenly with the value (viridis). Each map is stretched to its own smallest and largest value, as the "
         "keys say." + _never_right(attention) + _too_few(attention, show_faces)
     )
-    counts = {e: int((attention.labels == e.position).sum()) for e in attention.emotions}
-    data = _map_rows(attention.crop_maps, counts)
+    data = _map_rows(attention.crop_maps, attention.counts)
     alt = "Heatmaps over faces, one column an emotion; where they are brightest is given as numbers in Table J."
     return Exhibit(id, title, caption, "figure", data, pictures=pictures, alt=alt)
 
@@ -109,14 +108,14 @@ def _gray(tile: UInt8) -> UInt8:
 
 def _behind(means: dict[Emotion, Float32], attention: Attention, show_faces: bool) -> dict[Emotion, Float32]:
     """What a mean heatmap is laid over: the emotion's mean face, or everyone's where it would show few people."""
-    counts = np.array([(attention.labels == e.position).sum() for e in means])
+    counts = np.array([attention.counts[e] for e in means])
     everyone = np.asarray(np.average(list(means.values()), axis=0, weights=counts), np.float32)
     enough = dict(zip(means, (counts >= LEAST_FACES) | show_faces, strict=True))
     return {e: mean if enough[e] else everyone for e, mean in means.items()}
 
 
 def _too_few(attention: Attention, show_faces: bool) -> str:
-    few = [e.value for e in attention.emotions if (attention.labels == e.position).sum() < LEAST_FACES]
+    few = [emotion.value for emotion, count in attention.counts.items() if count < LEAST_FACES]
     if show_faces or not few:
         return ""
     return f" The maps of {', '.join(few)}, of fewer than {LEAST_FACES} faces, lie over the mean face of all emotions."
@@ -161,9 +160,8 @@ def canonical_figure(evidence: Evidence, attention: Attention | None, show_faces
     if attention is None or not attention.emotions:
         return absent(id, title, "figure", NO_MAPS)
     behind = _behind(attention.mean_faces, attention, show_faces)
-    counts = {e: int((attention.labels == e.position).sum()) for e in attention.emotions}
     mean = np.asarray(
-        np.average(list(attention.mean_faces.values()), axis=0, weights=list(counts.values())), np.float32
+        np.average(list(attention.mean_faces.values()), axis=0, weights=list(attention.counts.values())), np.float32
     )
     pictures = {
         "mean": _strip([behind[e] for e in attention.emotions]),
@@ -176,7 +174,7 @@ def canonical_figure(evidence: Evidence, attention: Attention | None, show_faces
         "canonical landmarks and the named parts of Table J. Colours as in Fig. 6. The published crop ends at the "
         "brows, so hardly any forehead is in it." + _too_few(attention, show_faces)
     )
-    data = _map_rows(attention.mean_maps, counts)
+    data = _map_rows(attention.mean_maps, attention.counts)
     alt = "Mean faces and mean heatmaps of each emotion on one face shape; the numbers are in Table J."
     return Exhibit(id, title, caption, "figure", data, pictures=pictures, alt=alt)
 
@@ -200,10 +198,7 @@ def draw_canonical(exhibit: Exhibit, path: Path) -> None:
 def _dotted(mean: Float32, attention: Attention) -> UInt8:
     """The mean face with the canonical landmarks."""
     gray = cv2.resize(np.clip(mean, 0, 255).astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    dotted = np.repeat(gray[..., None], 3, axis=2)
-    for x, y in (attention.face.landmarks + 0.5) * (SIDE / attention.face.side) - 0.5:
-        cv2.circle(dotted, (round(float(x)), round(float(y))), 1, DOT, -1, cv2.LINE_AA)
-    return np.asarray(dotted, np.uint8)
+    return dotted(np.repeat(gray[..., None], 3, axis=2).astype(np.uint8), attention.face.landmarks, attention.face.side)
 
 
 def _painted(mean: Float32, attention: Attention) -> UInt8:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.errors import TableError
+from mien.jobs.files import replace_file
 from mien.study.report.contents import FIRST_SCREEN, ORDER, SECTIONS, in_order
 from mien.study.report.drawing import draw
 from mien.study.report.exhibits import Exhibit
@@ -48,10 +49,8 @@ def build(out: Path) -> Path:
             old.unlink()
     images = {e.id: draw(e, figures) for e in exhibits if e.kind == "figure" and not e.missing}
     text = _page(setting, exhibits, images)
-    target, scratch = out / "report.html", out / ".report.html.tmp"
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(target)
-    return target
+    replace_file(out / "report.html", lambda file: file.write(text.encode()))
+    return out / "report.html"
 
 
 def _settings(file: Path) -> dict[str, Any]:
