@@ -24,6 +24,7 @@ from covers import KINDS, cover
 from mien.face import blazeface, verify
 from mien.face.blazeface import Look
 from mien.face.verify import Candidate
+from mien.jobs.files import replacing
 
 LOOKS = (Look("short", 0.0, least=0.3), Look("short", 0.25, least=0.3), Look("back", 0.0, least=0.3),
          Look("back", 0.25, least=0.3))  # fmt: skip
@@ -124,10 +125,9 @@ def collect(data: Path, out: Path, every: int) -> None:
 
 
 def _save(rows: Rows, out: Path) -> None:
-    part = out.with_suffix(".part.npz")
-    np.savez(part, features=np.array(rows["features"], np.float32), group=rows["group"], name=rows["name"],
-             tiles=len(rows["tiles"]), missed=np.array(rows["missed"], str))  # fmt: skip
-    part.replace(out)
+    with replacing(out) as scratch:
+        np.savez(scratch, features=np.array(rows["features"], np.float32), group=rows["group"], name=rows["name"],
+                 tiles=len(rows["tiles"]), missed=np.array(rows["missed"], str))  # fmt: skip
 
 
 def fit(source: Path, out: Path, least: float, faces: Path | None, report: Path | None) -> None:

@@ -27,8 +27,9 @@ from mien.analyze.table import COLUMNS
 from mien.assets import SAMPLE
 from mien.errors import InputError, MissingExtraError, UsageError
 from mien.face.images import Limits
-from mien.jobs.journal import Journal, failures_path, table_format
+from mien.jobs.journal import Journal
 from mien.jobs.progress import Progress, duration
+from mien.jobs.tables import failures_path, table_format
 from mien.types import EMOTIONS, UInt8
 
 

@@ -213,10 +213,7 @@ def test_missing_models(mien, tmp_path: Path) -> None:  # type: ignore[no-untype
 
 
 def test_parquet_without_pyarrow_says_how_to_get_it(mien, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    import importlib.util
-
-    find = importlib.util.find_spec
-    monkeypatch.setattr("importlib.util.find_spec", lambda name, *a: None if name == "pyarrow" else find(name, *a))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     code, _, err = mien("analyze", "--sample", "--out", tmp_path / "a.parquet")
     assert code == 5
     assert "mien[parquet]" in err

@@ -23,6 +23,7 @@ from mien.data.prepare import PrepareConfig, prepare, prepared
 from mien.errors import DatasetError, InputError, InterruptedWork, UsageError
 from mien.face.crops import canvas_of
 from mien.face.images import load, to_gray
+from mien.jobs.lock import claimed
 from mien.types import Face, UInt8
 
 QUICK = PrepareConfig(detector="hog", workers=1, quiet=True)
@@ -405,15 +406,9 @@ def test_limit_spreads_evenly(dataset: Dataset, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("guessed")
 def test_only_one_at_a_time(dataset: Dataset, whole: dict[str, str], tmp_path: Path) -> None:
-    import fcntl
-
     folder = tmp_path / f".{next(iter(whole)).split('/')[0]}.partial"
-    folder.mkdir()
-    handle = os.open(folder, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    with pytest.raises(UsageError, match="another process is preparing"):
+    with claimed(folder / "lock"), pytest.raises(UsageError, match="another process is preparing"):
         prepare(dataset, tmp_path, QUICK)
-    os.close(handle)
     prepare(dataset, tmp_path, QUICK)
     assert contents(tmp_path) == whole
 

@@ -24,7 +24,6 @@ from mien.data.cache import FaceCache
 from mien.errors import DatasetError, UsageError
 from mien.face.crops import canvas_of, cut
 from mien.face.spec import CropSpec
-from mien.jobs.files import claimed, replacing
 from mien.jobs.steps import Step, StepLog, do_all
 from mien.measure.predictions import labels_of, logits_of
 from mien.study import PRESETS, Study, StudyConfig, cpu_configs
@@ -216,32 +215,6 @@ def test_progress_names_the_step_and_the_time_that_is_left(tmp_path: Path) -> No
     steps = [Step("x", lambda: (tmp_path / "x",), run, lambda: 90.0), step(tmp_path / "y", list)]
     do_all(steps, StepLog.open(tmp_path), said.append)
     assert said == ["[1/2] x: half done; 1 min 31 s left"]
-
-
-def test_what_is_half_written_never_takes_the_final_name(tmp_path: Path) -> None:
-    target = tmp_path / "table.csv"
-    target.write_text("old")
-
-    def killed() -> None:
-        with replacing(target) as scratch:
-            scratch.write_text("half")
-            raise RuntimeError("killed")
-
-    with pytest.raises(RuntimeError):
-        killed()
-    assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
-    assert target.read_text() == "old"
-    with replacing(target) as scratch:
-        scratch.write_text("new")
-    assert target.read_text() == "new"
-
-
-def test_a_training_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:
-    with claimed(tmp_path / "run") as mine, claimed(tmp_path / "run") as theirs:
-        assert mine
-        assert not theirs
-    with claimed(tmp_path / "run") as again:
-        assert again
 
 
 # --- data sets ---------------------------------------------------------------------------------------------------

@@ -29,8 +29,9 @@ from mien.analyze.options import DEFAULT_OPTIONS, AnalyzerOptions
 from mien.analyze.table import COLUMNS, table_of
 from mien.errors import InputError, ModelError, one_line, writable
 from mien.face import images
-from mien.jobs.journal import Journal, failures_path
+from mien.jobs.journal import Journal
 from mien.jobs.progress import Progress
+from mien.jobs.tables import failures_path
 from mien.jobs.workers import Crew, Lost, Outcome, WorkLimits
 from mien.trust.models import Models
 

@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="CSV and Parquet as a tidy table: one row a face, area and emotion instead of one a face",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write .json, .csv or .parquet, by its ending")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier --out instead of refusing")
     parser.add_argument(
         "--save-image", type=Path, metavar="FILE",
         help="draw box, landmarks, areas and answer on the photo (several photos: a folder)",
@@ -106,7 +107,7 @@ def _photos(args: argparse.Namespace, paths: list[str]) -> int:
     outputs = _outputs(args, paths)
     analyzer = open_analyzer(args)
     codes = set()
-    with _sinks(args) as sinks:
+    with _sinks(args, analyzer.provenance()) as sinks:
         for number, path in enumerate(paths):
             try:
                 answers = _answers(analyzer, path, args)
@@ -214,11 +215,10 @@ def _save(image: Any, path: Path) -> None:
 
 
 def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that concern folders (and, for --overwrite, videos)."""
-    group = parser.add_argument_group("folders and videos")
+    """Options that concern folders."""
+    group = parser.add_argument_group("folders")
     group.add_argument("--recursive", "-r", action="store_true", help="also the folders below")
     group.add_argument("--workers", type=int, metavar="N", help="processes for a folder (default: one a core)")
-    group.add_argument("--overwrite", action="store_true", help="replace an earlier --out instead of refusing")
 
 
 def _folders(args: argparse.Namespace, paths: Sequence[str]) -> int:

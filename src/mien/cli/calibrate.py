@@ -100,6 +100,6 @@ def _mix(args: argparse.Namespace) -> int:
     estimate = collection.mix_of(args.unlabelled, Models(args.models, args.network), labels, draws)
     text = json.dumps(estimate.to_dict(), indent=1)
     if args.out:
-        replace_file(args.out, lambda file: file.write(f"{text}\n".encode()))
+        replace_file(args.out.expanduser(), f"{text}\n")
     print(text if args.json else collection.mix_in_words(estimate))
     return 0

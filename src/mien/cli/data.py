@@ -10,11 +10,13 @@ from typing import Any
 import pandas as pd
 
 from mien.data import LAYOUTS, PUBLISHED_TABLES, SPLIT_RULES, VOTES, Dataset, Inspection, inspect, read
-from mien.data.prepare import CACHE_FOLDER, PrepareConfig, prepare
+from mien.data.prepare import PrepareConfig, prepare
 from mien.data.samples import SPLITS
 from mien.errors import DatasetError, InputError, UsageError
 from mien.face.detect import DETECTORS
 from mien.face.spec import STUDY_SPECS
+from mien.jobs import places
+from mien.jobs.files import replace_file
 from mien.types import EMOTIONS, Emotion
 
 
@@ -49,7 +51,7 @@ def _add_check(actions: Any, common: argparse.ArgumentParser) -> None:
 def _add_prepare(actions: Any, common: argparse.ArgumentParser) -> None:
     text = "find every face once; the same command goes on after any interruption"
     parser = actions.add_parser("prepare", parents=[common], help=text, description=text)
-    parser.add_argument("--out", type=Path, default=CACHE_FOLDER, help=f"folder of caches (default: {CACHE_FOLDER})")
+    parser.add_argument("--out", type=Path, default=places.caches(), help=places.help_of("folder of caches"))
     parser.add_argument(
         "--detector", choices=DETECTORS, default="mesh", help="mesh (default), or dlib, as in the published study"
     )
@@ -95,8 +97,7 @@ def _prepare(dataset: Dataset, args: argparse.Namespace) -> int:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        replace_file(path, text)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror})") from error
 

@@ -16,6 +16,7 @@ import pandas as pd
 from mien.data.cache import FaceCache
 from mien.data.samples import SPLITS
 from mien.errors import UsageError
+from mien.jobs.files import replace_file
 from mien.measure.evaluation import summaries
 from mien.measure.predictions import fused_table, predict, predict_visualisation
 from mien.trust.authenticity import Calibration
@@ -80,8 +81,7 @@ def run(args: argparse.Namespace) -> int:
         result["visualisation"] = summaries(seen, None, repeated)["whole_face"]
     text = json.dumps(result, indent=1)
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + "\n")
+        replace_file(args.out.expanduser(), text + "\n")
     print(text if args.json else _table(result))
     return 0
 
@@ -111,8 +111,7 @@ def _subsets(args: argparse.Namespace) -> int:
         table.round(5).to_csv(args.table, index=False)
     text = json.dumps(result, indent=1)
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + "\n")
+        replace_file(args.out.expanduser(), text + "\n")
     print(text if args.json else _subset_table(measured))
     return 0
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import importlib.util
 import json
-import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
-from mien.errors import InputError, MissingExtraError, UsageError
+from mien.errors import InputError, UsageError
+from mien.jobs.files import replacing
+from mien.jobs.tables import TableFormat, TableWriter, need_pyarrow, new_table, refuse_existing, writer_of
 
 if TYPE_CHECKING:
     from mien.analyze.answers import Answers
@@ -22,7 +21,13 @@ _FORMATS = ("json", "csv", "parquet")
 
 
 class Sink(Protocol):
-    """Takes the answers of one picture after the other and writes them."""
+    """Takes the answers of one picture after the other and writes them.
+
+    Attributes:
+        begun: True once there is something to write.
+    """
+
+    begun: bool
 
     def add(self, answers: Answers) -> None:
         """One picture's answers."""
@@ -35,53 +40,82 @@ class Sink(Protocol):
 
 
 @contextmanager
-def _sinks(args: argparse.Namespace) -> Iterator[list[Sink]]:
+def _sinks(args: argparse.Namespace, made_by: Mapping[str, Any]) -> Iterator[list[Sink]]:
     """All outputs that were asked for; closed whatever happens, so that finished pictures are kept."""
     asked = next((name for name in _FORMATS if getattr(args, name)), None)
-    out = None if args.out is None else args.out.suffix.lower()[1:]
-    if out is not None and out not in _FORMATS:
-        raise UsageError(f"--out: the file name ends with .json, .csv or .parquet, got {args.out.name}")
-    if "parquet" in (asked, out) and importlib.util.find_spec("pyarrow") is None:
-        raise MissingExtraError("pyarrow", "parquet", "writing Parquet")
+    out = None if args.out is None else args.out.expanduser()
+    if out is not None:
+        if out.suffix.lower()[1:] not in _FORMATS:
+            raise UsageError(f"--out: the file name ends with .json, .csv or .parquet, got {out.name}")
+        refuse_existing(out, args.overwrite)
+    if "parquet" in (asked, out and out.suffix.lower()[1:]):
+        need_pyarrow()
     with ExitStack() as stack:
         sinks: list[Sink] = []
         if asked is not None:
-            sinks.append(_sink(asked, sys.stdout, args.long))
+            sinks.append(stack.enter_context(_printed(asked, args.long, made_by)))
         elif not args.quiet:
             sinks.append(_Text())
         if out is not None:
-            sinks.append(_sink(out, stack.enter_context(_opened(args.out, out)), args.long, args.out.expanduser()))
-        for sink in sinks:
-            stack.callback(sink.close)
+            try:
+                sinks.append(stack.enter_context(_filed(out, args.long, made_by)))
+            except OSError as error:
+                raise InputError(f"cannot write {out}: {error.strerror}") from None
         yield sinks
 
 
-def _opened(path: Path, form: str) -> IO[Any]:
-    try:
-        if form == "parquet":
-            return path.expanduser().open("wb")
-        return path.expanduser().open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-
-
-def _sink(form: str, stream: IO[Any], long: bool, path: Path | None = None) -> Sink:
-    if form == "json":
-        return _Json(stream)
-    if form == "csv":
-        return _Csv(stream, long, path)
-    if stream.isatty():
+@contextmanager
+def _printed(form: str, long: bool, made_by: Mapping[str, Any]) -> Iterator[Sink]:
+    """Standard output; whatever happens, what is printed ends as its form demands."""
+    if form == "parquet" and sys.stdout.isatty():
         raise UsageError(
             "--parquet prints bytes: send them to a file, as in  mien analyze photo.jpg --out answers.parquet"
         )
-    return _Parquet(getattr(stream, "buffer", stream), long)
+    with ExitStack() as stack:
+        if form == "json":
+            sink: Sink = _Json(sys.stdout)
+            stack.callback(sink.close)
+        else:
+            stream = sys.stdout if form == "csv" else sys.stdout.buffer
+            writer = writer_of(cast(TableFormat, form), stream, _columns(long), made_by)
+            sink = _Table(writer, long)
+            stack.callback(writer.close)
+        yield sink
+
+
+@contextmanager
+def _filed(out: Path, long: bool, made_by: Mapping[str, Any]) -> Iterator[Sink]:
+    """A file that is there whole or as it was before; an interruption leaves it with what was finished, if anything."""
+    stopped: BaseException | None = None
+    with ExitStack() as stack:
+        sink: Sink
+        if out.suffix.lower() == ".json":
+            scratch = stack.enter_context(replacing(out))
+            sink = _Json(stack.enter_context(scratch.open("w", encoding="utf-8", newline="")))
+        else:
+            sink = _Table(stack.enter_context(new_table(out, _columns(long), made_by)), long)
+        try:
+            yield sink
+        except BaseException as error:
+            if not sink.begun:
+                raise
+            stopped = error
+        sink.close()
+    if stopped is not None:
+        raise stopped
+
+
+def _columns(long: bool) -> Mapping[str, str]:
+    from mien.analyze.table import COLUMNS, LONG_COLUMNS
+
+    return LONG_COLUMNS if long else COLUMNS
 
 
 class _Text:
     """Readable tables, one picture after the other."""
 
     def __init__(self) -> None:
-        self._gap = ""
+        self._gap, self.begun = "", False
 
     def add(self, answers: Answers) -> None:
         if answers:
@@ -99,7 +133,7 @@ class _Json:
     """A list with one object a picture."""
 
     def __init__(self, stream: IO[str]) -> None:
-        self._stream, self._before = stream, "["
+        self._stream, self._before, self.begun = stream, "[", False
 
     def add(self, answers: Answers) -> None:
         self._write(answers.to_dict())
@@ -109,82 +143,31 @@ class _Json:
 
     def _write(self, picture: dict[str, Any]) -> None:
         self._stream.write(f"{self._before}\n{json.dumps(picture, indent=1, allow_nan=False)}")
-        self._before = ","
+        self._before, self.begun = ",", True
 
     def close(self) -> None:
         self._stream.write(f"{'' if self._before == ',' else '['}\n]\n")
         self._stream.flush()
 
 
-class _Csv:
-    """One row a face; header first."""
+class _Table:
+    """One row a face."""
 
-    def __init__(self, stream: IO[str], long: bool, path: Path | None) -> None:
-        from mien.analyze.table import COLUMNS, LONG_COLUMNS
-
-        self._writer = csv.DictWriter(stream, list(LONG_COLUMNS if long else COLUMNS), lineterminator="\n")
-        self._writer.writeheader()
-        self._stream, self._long, self._path = stream, long, path
+    def __init__(self, writer: TableWriter, long: bool) -> None:
+        self._writer, self._long, self.begun = writer, long, False
 
     def add(self, answers: Answers) -> None:
-        if self._path is not None:
-            _write_meta(self._path, answers)
-            self._path = None
         self._rows(answers.to_rows())
 
     def failed(self, path: str, message: str) -> None:
         self._rows([_unreadable(path, message)])
 
     def _rows(self, rows: Sequence[dict[str, Any]]) -> None:
-        for row in _long(rows) if self._long else rows:
-            self._writer.writerow({name: "" if _is_missing(value) else value for name, value in row.items()})
-        self._stream.flush()
+        self._writer.rows(_long(rows) if self._long else rows)
+        self.begun = True
 
     def close(self) -> None:
-        """Nothing is left."""
-
-
-class _Parquet:
-    """One row a face, written at the end."""
-
-    def __init__(self, stream: IO[bytes], long: bool) -> None:
-        self._stream, self._rows, self._long = stream, list[dict[str, Any]](), long
-        self._made_by: Mapping[str, Any] = {}
-
-    def add(self, answers: Answers) -> None:
-        self._made_by = self._made_by or answers.provenance
-        self._rows += answers.to_rows()
-
-    def failed(self, path: str, message: str) -> None:
-        self._rows.append(_unreadable(path, message))
-
-    def close(self) -> None:
-        import io
-
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        from mien.analyze.table import long_table, table_of
-
-        frame = table_of(self._rows)
-        table = pa.Table.from_pandas(long_table(frame) if self._long else frame, preserve_index=False)
-        made_by = {b"mien": json.dumps(dict(self._made_by)).encode()}
-        buffer = io.BytesIO()
-        pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **made_by}), buffer)
-        self._stream.write(buffer.getvalue())
-        self._stream.flush()
-
-
-def _write_meta(table: Path, answers: Answers) -> None:
-    """What made a CSV, beside it."""
-    from mien.jobs.files import replace_file
-    from mien.jobs.journal import meta_path
-
-    text = json.dumps(dict(answers.provenance), indent=1) + "\n"
-    try:
-        replace_file(meta_path(table), lambda file: file.write(text.encode()))
-    except OSError as error:
-        raise InputError(f"{meta_path(table)}: cannot be written ({error.strerror})") from None
+        """Nothing is left that the writer's own end does not write."""
 
 
 def _long(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -196,10 +179,6 @@ def _long(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _unreadable(path: str, message: str) -> dict[str, Any]:
     return {"input": path, "status": "unreadable", "notes": message}
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def table_of(args: argparse.Namespace, what: str) -> Path:

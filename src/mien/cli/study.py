@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from mien.data.cache import FaceCache
 from mien.errors import InterruptedWork, MissingExtraError, UsageError
+from mien.jobs import places
 
 if TYPE_CHECKING:
     from mien.data import Dataset
 
 PRESETS = ("paper", "default", "cpu", "quick")
-RUNS, CACHES = Path("~/.cache/mien/runs"), Path("~/.cache/mien/cache")
 NEEDED = ("torch", "safetensors", "sklearn", "scipy", "matplotlib", "jinja2", "pyarrow")
 _EPILOG = """examples:
   mien study --data ferplus:~/ferplus.zip --out study --preset cpu
@@ -63,9 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --report-from: add this file of mien evaluate --subset ... --out to the report (Table Q)",
     )  # fmt: skip
     parser.add_argument("--no-faces", action="store_true", help="show no picture of the data's people in the report")
-    parser.add_argument("--runs", type=Path, default=RUNS, metavar="DIR", help=f"folder of trainings ({RUNS})")
     parser.add_argument(
-        "--caches", type=Path, default=CACHES, metavar="DIR", help=f"folder of prepared data ({CACHES})"
+        "--runs", type=Path, default=places.runs(), metavar="DIR", help=places.help_of("folder of trainings")
+    )
+    parser.add_argument(
+        "--caches", type=Path, default=places.caches(), metavar="DIR", help=places.help_of("folder of prepared data")
     )
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -136,7 +138,7 @@ def _command(args: argparse.Namespace) -> str:
             words += [f"--{name}", str(value)]
     words += ["--preset", args.preset, "--out", str(args.out)]
     words += [f"--{flag.replace('_', '-')}" for flag in ("report_only", "no_faces") if getattr(args, flag)]
-    if args.runs != RUNS:
+    if args.runs != places.runs():
         words += ["--runs", str(args.runs)]
     return shlex.join(words).replace(str(Path.home()), "~")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mien.data.cache import FaceCache
 from mien.errors import MissingExtraError, UsageError
 from mien.face.spec import TRAINING_SPECS
+from mien.jobs import places
 from mien.train.augment import AUGMENTATIONS
 from mien.train.config import NETWORKS
 from mien.types import AREAS, Area, Face
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mien.train.resnet_run import ViewData
     from mien.train.runs import Trained
 
-RUNS = Path("~/.cache/mien/runs")
 _EPILOG = """examples:
   mien train --data ferplus:~/ferplus --area mouth
   mien train --cache ~/.cache/mien/cache/ferplus-1234 --network anyarea --stages 16x32,1x64
@@ -65,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="finished runs whose mean answer is half of the target (distillation)",
     )  # fmt: skip
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="at most N training faces, for a trial")
-    parser.add_argument("--runs", type=Path, default=RUNS, metavar="DIR", help=f"folder of runs ({RUNS})")
+    parser.add_argument(
+        "--runs", type=Path, default=places.runs(), metavar="DIR", help=places.help_of("folder of runs")
+    )
     parser.add_argument("--onnx", type=Path, metavar="FILE", help="also write the network as ONNX, in fp32")
     parser.add_argument("--quiet", action="store_true", help="no line an epoch")
     one = parser.add_argument_group("with --network resnet")

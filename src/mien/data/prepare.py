@@ -9,7 +9,6 @@ workers or kills.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -34,7 +33,9 @@ from mien.errors import DatasetError, ImageError, InputError, InterruptedWork, M
 from mien.face.crops import CANVAS_SIDE
 from mien.face.detect import ONE_FACE, DetectorChoice, check_detector
 from mien.face.spec import STUDY_SPECS
-from mien.jobs.files import _only_one, hash_of, replace_file, sync_folder
+from mien.jobs import places
+from mien.jobs.files import hash_of, replace_json, replacing, sync_folder
+from mien.jobs.lock import claimed
 from mien.jobs.progress import Progress
 from mien.jobs.workers import Lost, Map, worker_map
 
@@ -45,8 +46,6 @@ CHUNK = 64
 """Faces a piece: a kill loses at most so many a worker."""
 BYTES_A_FACE = 13_000
 """On the disk: a canvas, landmarks, the mesh, and a line of the index."""
-
-CACHE_FOLDER = Path("~/.cache/mien/cache")
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class PrepareConfig:
 
 
 def prepared(
-    data: str, out: Path | str = CACHE_FOLDER, quiet: bool = False, detector: DetectorChoice = "mesh"
+    data: str, out: Path | str | None = None, quiet: bool = False, detector: DetectorChoice = "mesh"
 ) -> FaceCache:
     """The cache of ``NAME:ROOT``, such as ``ferplus:~/data/ferplus.zip``; prepared now where it is not there yet.
 
@@ -95,12 +94,12 @@ def prepared(
     return prepare(read(name, root), out, PrepareConfig(detector, quiet=quiet)).cache
 
 
-def prepare(dataset: Dataset, out: Path | str, config: PrepareConfig = PrepareConfig()) -> Preparation:
+def prepare(dataset: Dataset, out: Path | str | None, config: PrepareConfig = PrepareConfig()) -> Preparation:
     """Prepare a data set, or go on where an earlier run was stopped, or just open what is there.
 
     Args:
         dataset: what ``mien.data.read`` gave.
-        out: folder of caches; the cache is ``out/NAME-HASH``.
+        out: folder of caches (None: ``mien.jobs.places.caches()``); the cache is ``out/NAME-HASH``.
         config: see :class:`PrepareConfig`.
 
     Raises:
@@ -111,7 +110,7 @@ def prepare(dataset: Dataset, out: Path | str, config: PrepareConfig = PrepareCo
         MissingExtraError: pyarrow is not installed.
     """
     _need_pyarrow()
-    out = Path(out).expanduser()
+    out = _place(out)
     try:
         job = _job_of(dataset, out, config)
         out.mkdir(parents=True, exist_ok=True)
@@ -127,9 +126,13 @@ def prepare(dataset: Dataset, out: Path | str, config: PrepareConfig = PrepareCo
         raise InterruptedWork("stopped; what is done is kept, and the same command goes on from there") from None
 
 
-def folder_of(dataset: Dataset, out: Path | str = CACHE_FOLDER, config: PrepareConfig = PrepareConfig()) -> Path:
+def folder_of(dataset: Dataset, out: Path | str | None = None, config: PrepareConfig = PrepareConfig()) -> Path:
     """Where :func:`prepare` puts, or has put, the cache of a data set; raises as it does for missing pictures."""
-    return _job_of(dataset, Path(out).expanduser(), config).folder
+    return _job_of(dataset, _place(out), config).folder
+
+
+def _place(out: Path | str | None) -> Path:
+    return places.caches() if out is None else Path(out).expanduser()
 
 
 def _job_of(dataset: Dataset, out: Path, config: PrepareConfig) -> _Job:
@@ -245,20 +248,21 @@ def _run(job: _Job) -> Preparation:
     load, started = _load(), time.monotonic()
     complete = job.folder.is_dir()
     speed: dict[str, Any] = {}
-    if not complete:
+    if complete:
+        _check_whole(job.folder)
+    else:
         _check_space(job)
-        job.work.mkdir(exist_ok=True)
-    with _only_one(job.folder if complete else job.work):
-        if complete:
-            _check_whole(job.folder)
-        else:
+        with claimed(job.work / "lock") as mine:
+            if not mine:
+                raise UsageError(f"another process is preparing {job.folder}")
             speed = _prepare(job, load, started)
+        _give_name(job)
     report = {"dataset": job.dataset.name, "layout": job.dataset.layout} | contents(job.folder)
     return Preparation(job.folder, report | {"skipped": list(job.skipped), "settings": job.settings} | speed)
 
 
 def _prepare(job: _Job, load: float | None, started: float) -> dict[str, Any]:
-    """Find every face, write the index, give the folder its name; returns the report of how fast it went."""
+    """Find every face and write the index; returns the report of how fast it went."""
     speed: dict[str, Any] = {}
     if not (job.work / "settings.json").is_file():
         with worker_map(job.config.processes, _warm_up(job)) as mapped:
@@ -269,10 +273,15 @@ def _prepare(job: _Job, load: float | None, started: float) -> dict[str, Any]:
         speed = speed_of(*times, job.config.processes, job.config.detector in ("mesh", "dlib"))
         speed |= wall_clock(len(job.chosen), before, time.monotonic() - started, load)
     shutil.rmtree(job.work / "found", ignore_errors=True)
+    return {"speed": speed} if speed else {}
+
+
+def _give_name(job: _Job) -> None:
+    """The lock was let go before, as an open file cannot be moved everywhere; a second process finds all of it done."""
+    (job.work / "lock").unlink(missing_ok=True)
     sync_folder(job.work)
     job.work.rename(job.folder)
     sync_folder(job.out)
-    return {"speed": speed} if speed else {}
 
 
 def _check_space(job: _Job) -> None:
@@ -306,9 +315,9 @@ def _find(job: _Job, rows: FaceRows, mapped: Map) -> int:
 def _describe(job: _Job, rows: FaceRows) -> None:
     """The cache's index, and settings.json last, so that it vouches for all other files."""
     table = _index(job, rows)
-    replace_file(job.work / "index.parquet", lambda file: table.to_parquet(file, index=False, compression="zstd"))
-    text = json.dumps(job.settings, indent=1, sort_keys=True) + "\n"
-    replace_file(job.work / "settings.json", lambda file: file.write(text.encode()))
+    with replacing(job.work / "index.parquet") as scratch:
+        table.to_parquet(scratch, index=False, compression="zstd")
+    replace_json(job.work / "settings.json", job.settings, sort_keys=True)
 
 
 def _index(job: _Job, rows: FaceRows) -> pd.DataFrame:

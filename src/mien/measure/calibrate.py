@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import pandas as pd
 from mien.data.cache import FaceCache
 from mien.data.samples import Split
 from mien.errors import TableError
+from mien.jobs.files import replace_file, replace_json
 from mien.measure.covered import HiddenAnswers, OccludedViews, hidden_answers, occluded_views
 from mien.measure.fit.check import TrustCheck, check_trust, coverage_of, repeated_coverage
 from mien.measure.fit.contribution import ContributionCheck, measure_contribution
@@ -175,9 +175,8 @@ def calibrate(
             folder = results if name == evidence.default else results / name
             _write_results(folder, one)
             text = page(name, command, str(summary["commit"]), one.fit, one.check, one.repeated, one.contribution)
-            (folder / "README.md").write_text(text)
-        results.mkdir(parents=True, exist_ok=True)
-        (results / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+            replace_file(folder / "README.md", text)
+        replace_json(results / "summary.json", summary)
     return summary
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from mien.errors import TableError
 from mien.face.spec import CropSpec
+from mien.jobs.files import replace_file
 from mien.trust.models import Models
 from mien.types import EMOTIONS, Area, UInt8
 
@@ -93,7 +94,7 @@ def write_cards(models: Models, evaluation: Mapping[str, Any], out: Path) -> lis
     written = []
     for card in _cards(models, evaluation):
         written.append(out / f"{card.name}.md")
-        written[-1].write_text("\n".join(_lines(card, models.manifest.dataset, evaluation)) + "\n")
+        replace_file(written[-1], "\n".join(_lines(card, models.manifest.dataset, evaluation)) + "\n")
     return written
 
 

@@ -21,10 +21,10 @@ from mien.errors import InputError, TableError, UsageError, writable
 from mien.face import images
 from mien.face.detect import detect
 from mien.face.formats import SUFFIXES
+from mien.jobs import places
 from mien.jobs.files import hash_of
 from mien.jobs.progress import Progress
 from mien.measure.fit.mix import MixEstimate, SourceAnswers, estimate_mix
-from mien.measure.predictions import predictions_folder
 from mien.trust.answer import AnswerPath, PictureFaces
 from mien.trust.authenticity import Calibration
 from mien.trust.fusion import Fusion
@@ -101,7 +101,7 @@ def answers_of_samples(samples: Sequence[Sample], models: Models, quiet: bool = 
 
 def _answered(items: Sequence[Item], models: Models, quiet: bool) -> Iterator[FaceAnswer]:
     path = AnswerPath.of(models, Fusion.load(models.folder, models.network))
-    kept_at = predictions_folder() / f"collection-{hash_of([models.manifest.to_dict(), models.network])}.jsonl"
+    kept_at = places.predictions() / f"collection-{hash_of([models.manifest.to_dict(), models.network])}.jsonl"
     kept = _kept(kept_at)
     progress = Progress("photos", len(items), "photos", quiet=quiet)
     kept_at.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +16,11 @@ from mien.data.cache import FaceCache
 from mien.data.samples import Split
 from mien.face.crops import BLANK_GROWTH, Canvas, cut
 from mien.face.spec import CropSpec
-from mien.jobs.files import hash_of
+from mien.jobs import places
+from mien.jobs.files import hash_of, replacing
 from mien.measure import occluders
 from mien.measure.occluders import KINDS_FOR, TRAINING_KINDS, Occluded, occlude
-from mien.measure.predictions import identity_of, predictions_folder
+from mien.measure.predictions import identity_of
 from mien.trust.answer import AnswerPath, PreparedFaces
 from mien.trust.fusion import areas_within, blanked_name, blanked_within, views_within
 from mien.trust.models import Models, with_bias
@@ -133,7 +133,7 @@ def occluded_views(
     Returns:
         By the area that shows exactly the two visible parts.
     """
-    folder, rows = predictions_folder() if folder is None else folder, cache.rows(split)
+    folder, rows = places.predictions() if folder is None else folder, cache.rows(split)
     specs = {area: models.entry(area).spec for area in models.areas}
     out = {}
     for third, part in enumerate(PARTS):
@@ -230,8 +230,6 @@ def _compute(
     canvases = [face.canvas for face, keep in zip(faces, kept, strict=True) if keep]
     plain, blanked = view_logits(canvases, visible, partial(models.logits, bias=False), specs, growth)
     named = {a.value: z for a, z in plain.items()} | {blanked_name(a): z for a, z in blanked.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")
     arrays: dict[str, Any] = {**named, "labels": cache.labels[rows[kept]]}
-    np.savez(scratch, **arrays)
-    scratch.replace(path)
+    with replacing(path) as scratch:
+        np.savez(scratch, **arrays)

@@ -4,7 +4,6 @@ whole face fed to the whole-face network. Started by ``mien calibrate --occlusio
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import pandas as pd
 
 from mien.data.cache import FaceCache
 from mien.errors import TableError
+from mien.jobs.files import replace_file, replace_json
 from mien.measure import metrics
 from mien.measure.covered import Say, cover, truly_visible
 from mien.measure.metrics import calibration_error
@@ -218,8 +218,8 @@ def measure_to(
             for name, data, bare, occluded in PUBLISHED_DROPS
         ],
     }  # fmt: skip
-    (results / "occlusion.json").write_text(json.dumps(out, indent=1) + "\n")
-    (results / "occlusion.md").write_text(occlusion_page(command, table, summary(measured, "kind"), found))
+    replace_json(results / "occlusion.json", out)
+    replace_file(results / "occlusion.md", occlusion_page(command, table, summary(measured, "kind"), found))
     return out
 
 

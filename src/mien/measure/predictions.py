@@ -1,12 +1,11 @@
 """PredictionTables of shipped models, kept between calls: one file an area, named by everything that decides it.
 
-They lie in ``~/.cache/mien/predictions`` (or ``$MIEN_CACHE/predictions``) and hold logits without the logit bias, so
+They lie in ``mien.jobs.places.predictions()`` and hold logits without the logit bias, so
 that a changed bias costs nothing.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -18,15 +17,11 @@ from mien.data.cache import FaceCache, SelectionName, crops_of
 from mien.data.samples import Split
 from mien.errors import TableError
 from mien.face.spec import CropSpec
-from mien.jobs.files import hash_of
+from mien.jobs import places
+from mien.jobs.files import hash_of, replacing
 from mien.trust.fusion import Fusion, fuse
 from mien.trust.models import Models, with_bias
 from mien.types import AREAS, EMOTIONS, N_EMOTIONS, Area, Float32
-
-
-def predictions_folder() -> Path:
-    """Where predictions are kept."""
-    return Path(os.environ.get("MIEN_CACHE", "~/.cache/mien")).expanduser() / "predictions"
 
 
 def cached_predict(
@@ -45,7 +40,7 @@ def cached_predict(
         progress: gets one line an area that has to be computed.
         folder: where files are kept; None is the usual place.
     """
-    folder = predictions_folder() if folder is None else folder
+    folder = places.predictions() if folder is None else folder
     tables = []
     for area in models.areas:
         entry = models.entry(area)
@@ -53,10 +48,8 @@ def cached_predict(
         path = folder / f"{split}-{models.network}-{area.value}-{key}.parquet"
         if not path.is_file():
             table = predict(cache, models, split, (area,), progress, bias=False)
-            folder.mkdir(parents=True, exist_ok=True)
-            scratch = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-            table.to_parquet(scratch, index=False)
-            scratch.replace(path)
+            with replacing(path) as scratch:
+                table.to_parquet(scratch, index=False)
         table = pd.read_parquet(path)
         table[list(LOGIT_COLUMNS)] = with_bias(logits_of(table), entry.logit_bias)
         tables.append(table.assign(network=models.network))

@@ -9,6 +9,7 @@ from typing import Any
 from mien.data import Dataset
 from mien.data.cache import FaceCache
 from mien.errors import UsageError
+from mien.jobs import places
 from mien.jobs.progress import duration
 from mien.jobs.steps import Say, Step, StepLog, do_all
 from mien.study.cost import Speeds, core_seconds_spent, epochs_done, preparation_seconds
@@ -22,8 +23,6 @@ from mien.study.tasks import seconds_left, steps_of
 from mien.study.trainings import DataSet
 from mien.train.config import TrainConfig, epochs_of
 
-RUNS = Path("~/.cache/mien/runs")
-"""Where trainings lie unless told otherwise; the shipped models' trainings lie there too."""
 REPORT_SECONDS = 60.0
 """Expected of a report until one was written; the log then knows."""
 
@@ -45,7 +44,7 @@ class StudyConfig:
     sources: tuple[FaceCache | Dataset, ...]
     out: Path
     preset: str = "default"
-    runs: Path = RUNS
+    runs: Path = field(default_factory=places.runs)
     train: bool = True
     show_faces: bool = True
     command: str = "mien study"

@@ -29,7 +29,8 @@ from mien.data.cache import FaceCache, crops_of
 from mien.data.samples import Split
 from mien.errors import DatasetError
 from mien.face.crops import cut
-from mien.jobs.files import claimed, hash_of, replacing
+from mien.jobs.files import hash_of, replace_json, replacing
+from mien.jobs.lock import claimed
 from mien.measure.predictions import table_of
 from mien.study.report.faces import sample_face
 from mien.study.report.inputs import ClassMaps
@@ -70,8 +71,7 @@ class DataSet:
         folder = runs_folder(name, faces, runs)
         if _mark_of(folder) is None:
             mark = {"dataset": name, "faces": faces_hash(faces), "cache": str(cache.folder)}
-            with replacing(folder / "data.json") as scratch:
-                scratch.write_text(json.dumps(mark, indent=1) + "\n")
+            replace_json(folder / "data.json", mark)
         return cls(name, faces, folder, cache)
 
     @classmethod
@@ -174,7 +174,8 @@ def finish(data: DataSet, config: TrainConfig, progress: Callable[[str], None]) 
     start = within(data.runs, config.start_from.partition("@")[0])
     if config.start_from and not (start / "model.safetensors").is_file():
         return False
-    with claimed(data.folder(config)) as mine:
+    folder = data.folder(config)
+    with claimed(folder.with_name(f"{folder.name}.lock")) as mine:
         if mine:
             train(data.cache, config, data.runs, progress)
         return mine
@@ -215,8 +216,8 @@ def write_class_maps(data: DataSet, config: TrainConfig) -> None:
     network = load(data.folder(config)).network
     logits, maps, features = class_maps_of(network, np.concatenate([crops_of(data.cache, rows, area, spec), photo]))
     arrays = {"logits": logits[:-1], "maps": maps[:-1], "features": features[:-1], "photo": maps[-1]}
-    with replacing(data.class_maps_file(config)) as scratch, scratch.open("wb") as file:
-        np.savez(file, **{name: array.astype(np.float16) for name, array in arrays.items()})
+    with replacing(data.class_maps_file(config)) as scratch:
+        np.savez(scratch, **{name: array.astype(np.float16) for name, array in arrays.items()})
 
 
 def read_class_maps(data: DataSet, config: TrainConfig) -> ClassMaps:

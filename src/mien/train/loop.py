@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mien.data.cache import FaceCache
+from mien.jobs.files import replace_file, replace_json, replacing
 from mien.train.batches import _Data, steps_of
 from mien.train.config import TrainConfig, epochs_of
 from mien.train.networks import build, forward, predict
@@ -45,7 +46,7 @@ def train(
     """
     folder = Path(runs).expanduser() / config.name
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1))
+    replace_json(folder / "config.json", config.to_dict())
     torch.manual_seed(config.seed)
     network = build(config.network, config.dropout)
     if config.network != "densenet":  # batch norm over the DenseNet's many channels is 1.6 times faster without
@@ -100,9 +101,7 @@ class _Run:
         curve = self.folder / "curve.csv"
         lines = curve.read_text().splitlines(keepends=True) if curve.is_file() else []
         if len(lines) > epoch + 1:
-            scratch = curve.with_suffix(".tmp")
-            scratch.write_text("".join(lines[: epoch + 1]))
-            scratch.replace(curve)
+            replace_file(curve, "".join(lines[: epoch + 1]))
 
     def _save(self) -> None:
         state = {
@@ -111,9 +110,8 @@ class _Run:
             "best": self.best, "best_epoch": self.best_epoch,
             "rate": self.rate,
         }  # fmt: skip
-        scratch = self.state_file.with_suffix(".tmp")
-        torch.save(state, scratch)
-        scratch.replace(self.state_file)
+        with replacing(self.state_file) as scratch:
+            torch.save(state, scratch)
 
     def go(self, stop_after: int) -> None:
         first = self.epoch
@@ -132,9 +130,8 @@ class _Run:
 
     def _write_weights(self, path: Path) -> None:
         weights = self.averaged if self.config.average else self.network.state_dict()
-        scratch = path.with_suffix(".tmp")
-        save_file({k: v.contiguous() for k, v in weights.items()}, scratch)
-        scratch.replace(path)
+        with replacing(path) as scratch:
+            save_file({k: v.contiguous() for k, v in weights.items()}, scratch)
 
     def _one_epoch(self, share: float, side: int) -> None:
         start, losses = time.monotonic(), []

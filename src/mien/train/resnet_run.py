@@ -27,7 +27,7 @@ from mien.data.cache import FaceCache
 from mien.errors import ModelError
 from mien.face.aligned import aligned
 from mien.face.areas import MIRRORED_PIECES, PIECES
-from mien.jobs.files import hash_of, replacing
+from mien.jobs.files import hash_of, replace_json, replacing
 from mien.train.dlib_weights import read_layers, weights_file
 from mien.train.precision import mixed_precision
 from mien.train.resnet import FaceResNet, start_from_face_weights
@@ -185,8 +185,7 @@ def train_resnet(
     folder = Path(runs).expanduser() / config.name
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "model.safetensors").is_file():
-        with replacing(folder / "config.json") as scratch:
-            scratch.write_text(json.dumps(config.to_dict(), indent=1) + "\n")
+        replace_json(folder / "config.json", config.to_dict())
         run = _Run(data, config, folder, progress)
         if not run.go(workers, stop_after):
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from mien.data.cache import FaceCache, crops_of
 from mien.errors import UsageError
-from mien.jobs.files import hash_of
+from mien.jobs.files import hash_of, replace_json, replacing
 from mien.train.batches import part_bits
 from mien.train.networks import predict
 from mien.train.runs import Trained, load
@@ -62,12 +61,9 @@ def write_teacher(
         for teacher in heard:
             say(f"{teacher.name} says {needed.words}")
             out[rows, column] += _log_probabilities(cache, rows, teacher, needed) / len(heard)
-    folder.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".json").write_text(json.dumps(made_of, indent=1) + "\n")
-    scratch = path.with_suffix(".tmp")
-    with scratch.open("wb") as file:
-        np.save(file, out)
-    scratch.replace(path)
+    replace_json(path.with_suffix(".json"), made_of)
+    with replacing(path) as scratch:
+        np.save(scratch, out)
     return path
 
 

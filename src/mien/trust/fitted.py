@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mien.errors import ModelError, NotCalibratedError
-from mien.jobs.files import replace_file
+from mien.jobs.files import replace_json, replacing
 from mien.trust.folder import SHIPPED, fitted_bytes
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ def read_fitted(
 
 def write_fitted(path: Path, default: str, networks: dict[str, dict[str, Any]]) -> None:
     """Write a file of fitted numbers; it is there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"format": FORMAT, "default": default, "networks": networks}, indent=1) + "\n"
-    replace_file(path, lambda file: file.write(text.encode()))
+    replace_json(path, {"format": FORMAT, "default": default, "networks": networks})
 
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -106,12 +104,10 @@ def write_table(folder: Path, name: str, tables: Mapping[str, pd.DataFrame]) -> 
     """Write one table; the default network first."""
     import pandas as pd
 
-    folder.mkdir(parents=True, exist_ok=True)
     rows = [table[list(COLUMNS[name])].assign(network=network) for network, table in tables.items()]
     whole = pd.concat(rows, ignore_index=True)[["network", *COLUMNS[name]]]
-    scratch = folder / f"{name}.csv.tmp"
-    whole.to_csv(scratch, index=False, float_format="%.6g")
-    scratch.replace(folder / f"{name}.csv")
+    with replacing(folder / f"{name}.csv") as scratch:
+        whole.to_csv(scratch, index=False, float_format="%.6g")
 
 
 def lookup(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], dict[str, Any]]:

@@ -33,7 +33,7 @@ import numpy as np
 
 from mien.errors import ModelError, NotCalibratedError
 from mien.face.spec import CropSpec
-from mien.jobs.files import replace_file
+from mien.jobs.files import replace_json
 from mien.types import AREAS, N_EMOTIONS, Area, Float32
 
 SHIPPED = Path(__file__).parents[1] / "models"
@@ -184,8 +184,7 @@ class Manifest:
 
     def write(self) -> None:
         """Write it: the file is there whole, or as it was before."""
-        text = json.dumps(self.to_dict(), indent=1) + "\n"
-        replace_file(self.folder / MANIFEST, lambda file: file.write(text.encode()))
+        replace_json(self.folder / MANIFEST, self.to_dict())
 
     def with_entries(self, network: str, entries: Mapping[Area, ModelEntry]) -> Manifest:
         """The same with these entries of a network family in place of those it had."""

@@ -68,8 +68,8 @@ def write_reference(folder: Path, networks: Mapping[str, Mapping[str, ReferenceA
         for source, answers in sources.items():
             arrays[f"{network}/{source}/logits"] = np.clip(answers.logits, -6e4, 6e4).astype(np.float16)
             arrays[f"{network}/{source}/labels"] = answers.labels.astype(np.uint8)
-    with replacing(folder / FILE_NAME) as scratch, scratch.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    with replacing(folder / FILE_NAME) as scratch:
+        np.savez_compressed(scratch, **arrays)  # type: ignore[arg-type]
 
 
 def _answers(kept: Mapping[str, npt.NDArray[np.generic]], key: str) -> ReferenceAnswers:

@@ -14,8 +14,9 @@ import pandas as pd
 from mien.analyze.video.frames import VideoReader, import_av
 from mien.errors import InputError, UsageError
 from mien.face.draw import mark_face
-from mien.jobs.journal import table_format
+from mien.jobs.files import replacing
 from mien.jobs.progress import Progress
+from mien.jobs.tables import table_format
 from mien.types import PARTS, Face, Part, UInt8
 
 TICKS = 90_000
@@ -54,10 +55,9 @@ def annotate_video(video: Path, table: Path, target: Path, name: str, quiet: boo
     if target.exists() and target.samefile(video):
         raise UsageError(f"--annotate {target} would overwrite the video itself")
     marks = _Marks(marks_of(table, name))
-    partial = target.with_name(f"{target.stem}.partial{target.suffix}")
-    with VideoReader(video) as reader:
+    with VideoReader(video) as reader, replacing(target) as scratch:
         progress = Progress(target.name, reader.frames_expected, "frames", quiet=quiet)
-        writer = _Writer(partial)
+        writer = _Writer(scratch)
         try:
             for frame in reader:
                 writer.write(_drawn(frame.pixels, marks.at(frame.index)), frame.time)
@@ -65,7 +65,6 @@ def annotate_video(video: Path, table: Path, target: Path, name: str, quiet: boo
         finally:
             writer.close()
         progress.close()
-    partial.replace(target)
 
 
 def marks_of(table: Path, name: str) -> Iterator[tuple[int, list[Mark]]]:

@@ -6,12 +6,11 @@ and page from these files alone, without networks, data or a face. Neither train
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mien.jobs.files import replace_file
+from mien.jobs.files import replace_json
 from mien.study.report.exhibits import Exhibit
 from mien.study.report.inputs import ClassMaps, Evidence, Setting
 
@@ -41,8 +40,7 @@ def write(evidences: Sequence[Evidence], setting: Setting, out: Path) -> Path:
     for exhibit in exhibits_of(evidences, setting):
         exhibit.write(results)
     values = {**setting.to_dict(), "data_sets": [_about(e) for e in evidences], "notes": _notes(evidences, setting)}
-    text = json.dumps(values, indent=1) + "\n"
-    replace_file(out / "settings.json", lambda file: file.write(text.encode()))
+    replace_json(out / "settings.json", values)
     return build(out)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mien.errors import TableError
+from mien.jobs.files import replace_file
 from mien.types import Interval, UInt8
 
 
@@ -71,7 +72,7 @@ class Exhibit:
             about["shown"] = {"columns": list(self.shown.columns), "rows": self.shown.astype(str).to_numpy().tolist()}
         rows = self.data.to_json(orient="records", double_precision=6)
         text = f'{json.dumps(about, ensure_ascii=False)[:-1]}, "rows": {rows}}}\n'
-        (results / f"{self.id}.json").write_text(text, encoding="utf-8")
+        replace_file(results / f"{self.id}.json", text)
         if not self.missing:
             self.data.to_csv(results / f"{self.id}.csv", index=False, float_format="%.6g")
         for name, picture in self.pictures.items():

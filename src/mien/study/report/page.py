@@ -49,7 +49,7 @@ def build(out: Path) -> Path:
             old.unlink()
     images = {e.id: draw(e, figures) for e in exhibits if e.kind == "figure" and not e.missing}
     text = _page(setting, exhibits, images)
-    replace_file(out / "report.html", lambda file: file.write(text.encode()))
+    replace_file(out / "report.html", text)
     return out / "report.html"
 
 
