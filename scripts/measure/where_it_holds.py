@@ -36,8 +36,8 @@ from mien.trust.authenticity import Calibration
 from mien.trust.fusion import Fusion
 from mien.trust.models import Models
 from mien.trust.prior import Prior
-from mien.trust.sources import source_words
-from mien.types import PARTS, Emotion
+from mien.trust.sources import Source
+from mien.types import PARTS, Area, Emotion
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results" / "trust" / "where_it_holds.json"
@@ -84,7 +84,9 @@ def ferplus_groups(args: argparse.Namespace, models: Models) -> Groups:
     first = next(iter(of_list.values()))
     groups: Groups = {"FER+ test and its published hard lists": of_list, "Found hidden": {}, "Head turned": {}}
     for face, label in first:
-        groups["Found hidden"].setdefault(source_words(face.source), []).append((face, label))
+        groups["Found hidden"].setdefault(
+            "nothing hidden" if face.source == Area.WHOLE_FACE.value else Source(face.source).words, []
+        ).append((face, label))
         if face.yaw is not None:
             at = 15 * int(min(abs(face.yaw), 74.9) // 15)
             groups["Head turned"].setdefault(f"{at} to {at + 15} degrees", []).append((face, label))

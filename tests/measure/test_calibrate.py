@@ -15,7 +15,8 @@ from mien.measure.fit.trust import fit_trust
 from mien.measure.predictions import by_area, read_predictions
 from mien.trust.authenticity import Calibration
 from mien.trust.fitted import COLUMNS, lookup, read_table, write_table
-from mien.trust.fusion import Fusion, blanked_name, blanked_within, views_within
+from mien.trust.fusion import Fusion, blanked_within, views_within
+from mien.trust.sources import Source
 from mien.types import AREAS, EMOTIONS, Area
 
 SHARES = (PRIOR / PRIOR.sum()).astype(np.float32)
@@ -30,7 +31,7 @@ def occluded_faces(n: int) -> dict[Area, OccludedViews]:
         views = {name: logits[Area(name)] for name in views_within(target.parts)}
         for area in blanked_within(target.parts):
             noise = np.random.default_rng(seed).normal(0, 1, (n, 8))
-            views[blanked_name(area)] = (logits[target] + noise).astype(np.float32)
+            views[Source.of("blanked", area)] = (logits[target] + noise).astype(np.float32)
         wanted = views_within(target.parts, blanked=True)
         out[target] = OccludedViews({name: views[name] for name in wanted}, labels)
     return out
@@ -92,7 +93,7 @@ def test_faces_with_a_covered_part_have_their_own_rules_and_calibration(fit) -> 
 def test_without_occluded_faces_there_are_no_partial_rules() -> None:
     fit = fit_trust(prediction_table(150, "validation"), SHARES)
     assert not fit.fusion.fusion.partial
-    assert not [name for name in fit.calibration.sources if name.startswith("partial_")]
+    assert not [name for name in fit.calibration.sources if Source(name).kind == "partial"]
 
 
 def test_prediction_sets_and_abstention_on_other_faces(check) -> None:

@@ -20,7 +20,7 @@ from mien.trust.answer import AnswerPath, PreparedFaces
 from mien.trust.authenticity import Calibration
 from mien.trust.fusion import areas_within, blanked_within, views_within
 from mien.trust.models import Models, with_bias
-from mien.trust.sources import hidden_source
+from mien.trust.sources import Source
 from mien.types import AREAS, EMOTIONS, PARTS, Area, Part
 
 Setup = tuple[AnswerPath, Calibration]
@@ -131,7 +131,7 @@ def test_the_one_network_answers_from_the_face_as_it_is(cache: FaceCache, tiny_m
         assert [seen.hidden[piece] for piece in PIECES] >= hidden[i].tolist()
         if seen.visible:
             np.testing.assert_allclose(looked.logits[i], whole[i], atol=1e-5)
-            assert looked.sources[i] == hidden_source(seen.hidden_pieces)
+            assert looked.sources[i] == Source.hidden(seen.hidden_pieces)
 
 
 def test_every_way_of_answering_is_measured_on_the_same_faces(cache: FaceCache, setup: Setup) -> None:

@@ -13,7 +13,7 @@ from mien.trust.fitted import COLUMNS, read_table
 from mien.trust.folder import SHIPPED
 from mien.trust.fusion import Fusion, blanked_within, fuse
 from mien.trust.models import Models
-from mien.trust.sources import HIDDEN_SOURCES
+from mien.trust.sources import HIDDEN_SOURCES, Source
 from mien.types import AREAS, EMOTIONS, Part
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "trust"
@@ -42,7 +42,7 @@ def test_every_answer_that_can_be_given_can_be_judged(network: str, visible: fro
         judged = calibration.judge(source, logits[AREAS[0]])
         assert all(0 <= i.low <= i.value <= i.high <= 1 for i in judged)
         assert all(len(s) >= 1 for s in calibration.prediction_set(source, logits[AREAS[0]], 0.9))
-    assert fused[1].source.startswith("partial_") == (len(visible) == 2 and not sees)
+    assert (Source(fused[1].source).kind == "partial") == (len(visible) == 2 and not sees)
 
 
 def test_the_default_is_calibrated_first() -> None:

@@ -16,11 +16,11 @@ from mien.trust.fusion import (
     Fusion,
     FusionRule,
     areas_within,
-    blanked_name,
     blanked_within,
     fuse,
     views_within,
 )
+from mien.trust.sources import Source
 from mien.types import AREAS, N_EMOTIONS, Area, Part
 
 EYE = np.eye(N_EMOTIONS)
@@ -188,7 +188,7 @@ def test_partial_rules_apply_only_where_blanked_crops_are_given(faces) -> None:
     logits, labels = faces
     visible = {Part.NOSE, Part.MOUTH}
     views = {a.value: logits[a] for a in areas_within(visible)} | {
-        blanked_name(Area.WHOLE_FACE): logits[Area.WHOLE_FACE]
+        Source.of("blanked", Area.WHOLE_FACE): logits[Area.WHOLE_FACE]
     }
     fit = fit_partial({Area.NOSE_MOUTH: (views, labels)})
     assert set(fit.fusion.partial) == {Area.NOSE_MOUTH}

@@ -29,6 +29,7 @@ from mien.trust.fitted import write_fitted
 from mien.trust.folder import FITTED_FILES, MANIFEST, SHIPPED, Manifest
 from mien.trust.models import Models
 from mien.trust.reference import write_reference
+from mien.trust.sources import is_own
 from mien.types import AREAS, Area, Float32
 
 Say = Callable[[str], None]
@@ -207,7 +208,7 @@ def _summary(one: _One) -> dict[str, Any]:
     if one.check is None or one.repeated is None:
         return fitted
     rows = one.check.calibration.set_index("source")
-    areas = rows[~rows.index.str.startswith("fused_")]
+    areas = rows[is_own(rows.index)]
     keys = ["accuracy", "ece_raw", "ece", "ece_authenticity", "brier_raw", "brier", "brier_gain_low", "method"]
     return fitted | {
         "n_checking": int(rows["n"].iloc[0]),
@@ -216,7 +217,7 @@ def _summary(one: _One) -> dict[str, Any]:
             (rows["brier"] < rows["brier_raw"])[[n for n in rows.index if n in set(AREAS)]].all()
         ),
         "largest_ece": float(areas["ece"].max()),
-        "interval_coverage": coverage_of(one.check.pairs[~one.check.pairs["source"].str.startswith("fused_")]),
+        "interval_coverage": coverage_of(one.check.pairs[is_own(one.check.pairs["source"])]),
         "interval_coverage_repeated": one.repeated,
         "fusion": {row["visible"]: row["rule"] for row in one.check.fusion.to_dict("records")},
         "psychology": None if one.contribution is None else _verdicts(one.contribution.psychology),

@@ -22,8 +22,9 @@ from mien.measure import occluders
 from mien.measure.occluders import KINDS_FOR, TRAINING_KINDS, Occluded, occlude
 from mien.measure.predictions import identity_of
 from mien.trust.answer import AnswerPath, PreparedFaces
-from mien.trust.fusion import areas_within, blanked_name, blanked_within, views_within
+from mien.trust.fusion import areas_within, blanked_within, views_within
 from mien.trust.models import Models, with_bias
+from mien.trust.sources import Source
 from mien.types import PARTS, Area, Float32, Part, UInt8
 
 Logits = Callable[[Area, UInt8], Float32]
@@ -139,7 +140,7 @@ def occluded_views(
     for third, part in enumerate(PARTS):
         target = Area.of(frozenset(PARTS) - {part})
         names = views_within(target.parts, blanked=True)
-        used = {Area(name.removeprefix("blanked_")) for name in names} | set(areas_within(target.parts))
+        used = {Source(name).area for name in names} | set(areas_within(target.parts))
         entries = [[models.entry(a).sha256, models.entry(a).spec.key, models.entry(a).flip] for a in sorted(used)]
         key = hash_of([identity_of(cache), entries, growth, _drawing()])
         path = folder / f"occluded-{split}-{models.network}-{part.value}-{key}.npz"
@@ -147,7 +148,7 @@ def occluded_views(
             say(f"{part.value} covered: {len(rows[third::3])} faces")
             _compute(cache, models, rows[third::3], part, specs, path, growth)
         with np.load(path) as kept:
-            bias = {name: models.entry(Area(name.removeprefix("blanked_"))).logit_bias for name in names}
+            bias = {name: models.entry(Source(name).area).logit_bias for name in names}
             views = {name: with_bias(kept[name], bias[name]) for name in names}
             out[target] = OccludedViews(views, kept["labels"])
     return out
@@ -195,7 +196,7 @@ def hidden_answers(cache: FaceCache, path: AnswerPath, split: Split, say: Say) -
                 canvases = [_behind(cache, int(row), TARGETS[number], rows, number) for row in some]
             looked = path.look(PreparedFaces(canvases), areas=())
             for row, logits, source in zip(some, looked.logits, looked.sources, strict=True):
-                if source.startswith("hidden_"):
+                if Source(source).kind == "hidden":
                     found.setdefault(source, []).append((logits, int(cache.labels[row]), int(row)))
     return {
         source: HiddenAnswers(np.stack([row[0] for row in rows]), *np.array([row[1:] for row in rows], np.int64).T)
@@ -229,7 +230,7 @@ def _compute(
     kept = np.array([truly_visible(face, eyes) == visible for face in faces])
     canvases = [face.canvas for face, keep in zip(faces, kept, strict=True) if keep]
     plain, blanked = view_logits(canvases, visible, partial(models.logits, bias=False), specs, growth)
-    named = {a.value: z for a, z in plain.items()} | {blanked_name(a): z for a, z in blanked.items()}
+    named = {a.value: z for a, z in plain.items()} | {Source.of("blanked", a): z for a, z in blanked.items()}
     arrays: dict[str, Any] = {**named, "labels": cache.labels[rows[kept]]}
     with replacing(path) as scratch:
         np.savez(scratch, **arrays)

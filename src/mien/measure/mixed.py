@@ -12,6 +12,7 @@ from mien.measure.metrics import wilson
 from mien.trust.authenticity import Calibration
 from mien.trust.prior import Prior
 from mien.trust.reference import ReferenceAnswers
+from mien.trust.sources import Source
 from mien.types import AREAS, EMOTIONS, Float64, Interval
 
 IMAGINED = 2.0
@@ -38,7 +39,7 @@ def trust_under(
     """
     weights, rows = prior.weights(calibration.prior), []
     for area in AREAS:
-        name = f"fused_{area.value}" if fused and f"fused_{area.value}" in reference else area.value
+        name = Source.of("fused" if fused and Source.of("fused", area) in reference else "area", area)
         if name not in reference:
             continue
         kept = reference[name]

@@ -10,7 +10,8 @@ import pandas as pd
 from mien.measure.fit.check import TrustCheck, coverage_of
 from mien.measure.fit.contribution import ContributionCheck
 from mien.measure.fit.trust import TrustFit
-from mien.types import AREAS, EMOTIONS
+from mien.trust.sources import Source, is_own
+from mien.types import AREAS, EMOTIONS, Area
 
 
 def page(
@@ -63,7 +64,7 @@ def _calibration(check: TrustCheck) -> list[str]:
 
 
 def _coverage(check: TrustCheck, repeated: Mapping[str, float]) -> list[str]:
-    own = check.pairs[~check.pairs["source"].str.startswith("fused_")]
+    own = check.pairs[is_own(check.pairs["source"])]
     single = coverage_of(own)
     return [
         "## Do the 95% intervals of the <emotion, area> table hold?",
@@ -78,7 +79,8 @@ def _coverage(check: TrustCheck, repeated: Mapping[str, float]) -> list[str]:
 def _sets(check: TrustCheck) -> list[str]:
     sets = check.prediction_sets[["source", "coverage", "covered", "low", "high", "size", "single"]]
     formats = {"coverage": ".0%", "covered": ".1%", "low": ".1%", "high": ".1%", "size": ".2f", "single": ".1%"}
-    best = "fused_whole_face" if "fused_whole_face" in set(check.abstention["source"]) else "whole_face"
+    fused, plain = Source.of("fused", Area.WHOLE_FACE), Source.of("area", Area.WHOLE_FACE)
+    best = fused if fused in set(check.abstention["source"]) else plain
     kept = check.abstention[check.abstention["source"] == best]
     shares = {"min_p_correct": ".2f", "answered": ".1%", "right": ".1%", "low": ".1%", "high": ".1%"}
     return [

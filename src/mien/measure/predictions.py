@@ -21,6 +21,7 @@ from mien.jobs import places
 from mien.jobs.files import hash_of, replacing
 from mien.trust.fusion import Fusion, fuse
 from mien.trust.models import Models, with_bias
+from mien.trust.sources import Source
 from mien.types import AREAS, EMOTIONS, N_EMOTIONS, Area, Float32
 
 
@@ -95,7 +96,7 @@ def by_area(table: pd.DataFrame) -> tuple[dict[Area, Float32], npt.NDArray[np.in
     return in_order, labels_of(first)
 
 
-def fused_table(table: pd.DataFrame, fusion: Fusion) -> tuple[pd.DataFrame, dict[Area, str]]:
+def fused_table(table: pd.DataFrame, fusion: Fusion) -> tuple[pd.DataFrame, dict[Area, Source]]:
     """What mien answers where an area of several parts is visible: a PredictionTable of the fused logits.
 
     Args:

@@ -28,7 +28,7 @@ from mien.trust.fusion import Fusion
 from mien.trust.models import Models
 from mien.trust.prior import Prior, weighted_threshold
 from mien.trust.reference import ReferenceAnswers
-from mien.trust.sources import hidden_source
+from mien.trust.sources import Source
 from mien.trust.visibility import VisibilityModel, visibility_of
 from mien.types import (
     EMOTIONS,
@@ -151,7 +151,7 @@ class AnswerPath:
             if not of_face.visible:
                 continue
             if hidden is not None and not of_face.given:
-                answers[i], sources[i] = logits[Area.WHOLE_FACE][i], hidden_source(of_face.hidden_pieces)
+                answers[i], sources[i] = logits[Area.WHOLE_FACE][i], Source.hidden(of_face.hidden_pieces)
                 shown[i] = Area.of(of_face.visible)
                 continue
             fused = self.fused(_of_face(logits, i), of_face.visible, self._blanked(faces, i, of_face))

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from mien.trust.fitted import read_fitted
+from mien.trust.sources import Source
 from mien.types import AREAS, N_EMOTIONS, Area, Float32, Float64, Part
 
 FILE_NAME = "fusion.json"
@@ -56,11 +57,6 @@ def blanked_within(visible: Iterable[Part]) -> tuple[Area, ...]:
     return (Area.WHOLE_FACE,) if Part.NOSE in shown else (Area.MOUTH_EYES, Area.WHOLE_FACE)
 
 
-def blanked_name(area: Area) -> str:
-    """Name of the view that shows an area with the hidden part blanked: ``blanked_whole_face``."""
-    return f"blanked_{area.value}"
-
-
 def views_within(visible: Iterable[Part], blanked: bool = False) -> tuple[str, ...]:
     """Names of the views a rule may use: areas of visible parts only; with ``blanked`` the blanked ones too."""
     shown = frozenset(visible)
@@ -68,7 +64,7 @@ def views_within(visible: Iterable[Part], blanked: bool = False) -> tuple[str, .
     if not blanked:
         return areas
     extra = blanked_within(shown)
-    return tuple(name for name in areas if name not in extra) + tuple(blanked_name(area) for area in extra)
+    return tuple(name for name in areas if name not in extra) + tuple(Source.of("blanked", area) for area in extra)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +81,7 @@ class Fused:
 
     area: Area
     logits: Float32
-    source: str
+    source: Source
     rule: str
 
 
@@ -184,15 +180,15 @@ def fuse(logits: Logits, visible: Iterable[Part], fusion: Fusion = LARGEST, blan
     if not inside:
         raise ValueError(f"fuse: no logits of an area within {target.words}; got {', '.join(logits) or 'none'}")
     views = {area.value: logits[area] for area in inside}
-    views |= {blanked_name(area): rows for area, rows in (blanked or {}).items()}
+    views |= {Source.of("blanked", area): rows for area, rows in (blanked or {}).items()}
     partial = fusion.partial.get(target) if blanked else None
     if partial is not None and set(partial.matrices) <= set(views):
-        return Fused(target, partial.apply(views), f"partial_{target.value}", partial.rule)
+        return Fused(target, partial.apply(views), Source.of("partial", target), partial.rule)
     rule = fusion.rules.get(target)
     if rule is not None and rule.rule != "largest" and set(rule.matrices) <= set(views):
-        return Fused(target, rule.apply(views), f"fused_{target.value}", rule.rule)
+        return Fused(target, rule.apply(views), Source.of("fused", target), rule.rule)
     largest = max(inside, key=lambda area: len(area.parts))
-    return Fused(largest, np.asarray(logits[largest], np.float32), largest.value, "largest")
+    return Fused(largest, np.asarray(logits[largest], np.float32), Source.of("area", largest), "largest")
 
 
 def _short(matrix: Float64) -> float | list[list[float]]:

@@ -13,7 +13,8 @@ from mien.measure import metrics
 from mien.measure.fit.bias import say_every
 from mien.measure.fit.probabilities import fit_temperature, folds_of
 from mien.trust.authenticity import softmax
-from mien.trust.fusion import RULES, Fusion, FusionRule, areas_within, blanked_name
+from mien.trust.fusion import RULES, Fusion, FusionRule, areas_within
+from mien.trust.sources import Source
 from mien.types import AREAS, N_EMOTIONS, Area, Float32, Float64
 
 Labels = npt.NDArray[np.int64]
@@ -193,7 +194,8 @@ def fit_partial(occluded: Mapping[Area, tuple[Views, Labels]], folds: int = 5) -
     """
     rules, scores, held_out = {}, [], {}
     for target, (views, labels) in occluded.items():
-        largest = blanked_name(target) if blanked_name(target) in views else target.value
+        blanked = Source.of("blanked", target)
+        largest = blanked if blanked in views else Source.of("area", target)
         choice = _choose(target, True, largest, views, labels, folds)
         rules[target], held_out[target] = choice.rule, choice.held_out
         scores += choice.scores

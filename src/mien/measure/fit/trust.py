@@ -31,7 +31,7 @@ from mien.measure.predictions import by_area
 from mien.trust.authenticity import Calibration, SourceCalibration, softmax
 from mien.trust.fusion import Fusion, fuse
 from mien.trust.reference import ReferenceAnswers
-from mien.trust.sources import HIDDEN_SOURCES
+from mien.trust.sources import HIDDEN_SOURCES, Source
 from mien.types import AREAS, EMOTIONS, N_EMOTIONS, Area, Float32
 
 MINIMUM_FACES = 100
@@ -71,9 +71,9 @@ class TrustFit:
         low, high = self.pooled.interval()
         rows, names = [], list(self.sources)
         for area in AREAS:
-            name = f"fused_{area.value}" if fused else area.value
+            name = Source.of("fused" if fused else "area", area)
             if fused and area in self.fusion.fusion.rules and name not in names:
-                name = area.value  # the rule is the area's own answer
+                name = Source.of("area", area)  # the rule is the area's own answer
             if name not in names:
                 continue
             s = names.index(name)
@@ -112,12 +112,14 @@ def fit_trust(
         raise TableError(f"calibration needs at least {MINIMUM_FACES} labelled faces, got {len(labels)}")
     whole = fit_fusion(logits, labels)
     partial = fit_partial({area: (faces.views, faces.labels) for area, faces in (occluded or {}).items()})
-    sources: dict[str, Float32] = {area.value: z for area, z in logits.items()}
+    sources: dict[str, Float32] = {Source.of("area", area): z for area, z in logits.items()}
     for area, held_out in whole.held_out.items():
         if whole.fusion.rules[area].rule != "largest":
-            sources[f"fused_{area.value}"] = held_out
-    covered = {f"partial_{area.value}": held_out for area, held_out in partial.held_out.items()}
-    covered_labels = {f"partial_{area.value}": faces.labels for area, faces in (occluded or {}).items()}
+            sources[Source.of("fused", area)] = held_out
+    covered: dict[str, Float32] = {Source.of("partial", area): held_out for area, held_out in partial.held_out.items()}
+    covered_labels: dict[str, Labels] = {
+        Source.of("partial", area): faces.labels for area, faces in (occluded or {}).items()
+    }
     scores = {name: compare_methods(z, labels) for name, z in sources.items()}
     scores |= {name: compare_methods(z, covered_labels[name]) for name, z in covered.items()}
     methods = {name: next(s.method for s in rows if s.chosen) for name, rows in scores.items()}
@@ -152,8 +154,8 @@ def source_logits(fit: TrustFit, logits: Mapping[Area, Float32]) -> dict[str, Fl
     """Logits float32 [N, 8] of every source that a face has, fused ones included."""
     out = {}
     for name in fit.sources:
-        area = Area(name.removeprefix("fused_"))
-        out[name] = fuse(logits, area.parts, fit.fusion.fusion).logits if name.startswith("fused_") else logits[area]
+        area, own = Source(name).area, Source(name).kind == "area"
+        out[name] = logits[area] if own else fuse(logits, area.parts, fit.fusion.fusion).logits
     return out
 
 

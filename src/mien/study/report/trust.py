@@ -18,7 +18,8 @@ from mien.measure.fit.trust import MINIMUM_FACES, TrustFit, fit_trust
 from mien.measure.predictions import prior_of
 from mien.study.report.exhibits import Exhibit, absent, percent
 from mien.study.report.inputs import Evidence, Setting
-from mien.types import AREAS, EMOTIONS, PARTS, Area
+from mien.trust.sources import Source, is_own
+from mien.types import AREAS, EMOTIONS, PARTS
 
 TITLES = {
     "table-k": "Authenticity: how often an answer is right",
@@ -123,7 +124,7 @@ def _authenticity_table(evidence: Evidence, trust: Trust) -> Exhibit:
         for area in AREAS:
             cell[area.words] = _span(*(own[area.value][c] for c in ("p", "low", "high")))
         cells.append(cell)
-    held = coverage_of(trust.check.pairs[~trust.check.pairs["source"].str.startswith("fused_")])
+    held = coverage_of(trust.check.pairs[is_own(trust.check.pairs["source"])])
     caption = (
         f"Percent of the answers that are right when the network of an area says an emotion, with 95% intervals; "
         "fitted "
@@ -139,7 +140,7 @@ def _authenticity_table(evidence: Evidence, trust: Trust) -> Exhibit:
 def _calibration_table(evidence: Evidence, trust: Trust) -> Exhibit:
     data = trust.check.calibration
     shown = pd.DataFrame({
-        "source": [_source_words(s) for s in data["source"]],
+        "source": [Source(s).words for s in data["source"]],
         "accuracy": [f"{percent(a)} ({percent(lo)}–{percent(hi)})" for a, lo, hi in
                      zip(data["accuracy"], data["accuracy_low"], data["accuracy_high"], strict=True)],
         "ECE, raw": [f"{v:.3f}" for v in data["ece_raw"]],
@@ -156,11 +157,6 @@ def _calibration_table(evidence: Evidence, trust: Trust) -> Exhibit:
         "paired 95% interval of the gain over the raw softmax lies above 0."
     )
     return _exhibit("table-l", evidence, caption, data, shown)
-
-
-def _source_words(source: str) -> str:
-    area = Area(source.removeprefix("fused_"))
-    return f"{area.words}, fused" if source.startswith("fused_") else area.words
 
 
 def _contribution_table(evidence: Evidence, trust: Trust) -> Exhibit:
