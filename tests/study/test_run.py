@@ -462,7 +462,7 @@ def test_a_whole_study_writes_every_table_and_figure(studied: Path, cache: Path)
     assert tables == set(EXPECTED)
     assert {path.stem for path in (studied / "figures").iterdir()} == {e for e in EXPECTED if e.startswith("fig-")}
     settings = json.loads((studied / "settings.json").read_text())
-    assert settings["command"].startswith(f"mien study --cache {cache} --preset quick")
+    assert settings["command"].startswith(f"mien study --cache .../{cache.name} --preset quick")
     assert {t["run"] for t in settings["trainings"]} == {run.config.name for run in quick_runs()}
     heatmaps = pd.read_csv(studied / "results" / "table-j-drawn.csv")
     np.testing.assert_allclose(heatmaps.groupby("emotion")["mass"].sum(), 1.0, atol=1e-4)

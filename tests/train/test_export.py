@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +13,12 @@ import onnxruntime
 import torch
 
 from builders.faces import make_cache
-from mien.cli.train import add_arguments, command_of, config_of
 from mien.data.cache import FaceCache, crops_of
 from mien.errors import ModelError, TableError
 from mien.measure.cards import write_cards
 from mien.measure.evaluation import summaries
 from mien.measure.predictions import predict, predict_visualisation
 from mien.train import export as release
-from mien.train.augment import AUGMENTATIONS
 from mien.train.batches import part_bits
 from mien.train.config import TrainConfig
 from mien.train.loop import train
@@ -191,24 +185,3 @@ def test_the_visualisation_network_has_its_card(
 def test_a_run_without_weights_cannot_be_loaded(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no finished training"):
         load(tmp_path)
-
-
-def test_a_cards_command_makes_the_same_training(trainings: list[Trained], tmp_path: Path) -> None:
-    config = TrainConfig(
-        area="eyes", spec="box-one-padded-64-face44-cubic", stages=((2.0, 32), (0.5, 48)), seed=3, rate=0.001, hide=0.1,
-        augmentation=AUGMENTATIONS["light"], start_from="vgg-eyes-seed0-123@32", teacher="teacher-1.npy", again=0.5,
-    )  # fmt: skip
-    folder = tmp_path / config.name
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(config.to_dict()))
-    shutil.copy(trainings[1].folder / "model.safetensors", folder)
-    (tmp_path / "teachers").mkdir()
-    (tmp_path / "teachers" / "teacher-1.json").write_text('{"runs": ["vgg-eyes-seed1-4@32", "vgg-eyes-seed2-5"]}')
-    command, note = command_of(load(folder)).split("  # and ")
-    assert command.endswith("--start-from vgg-eyes-seed0-123@32 --teacher vgg-eyes-seed1-4@32 vgg-eyes-seed2-5")
-    assert note == "{'again': 0.5}"
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    args = parser.parse_args(command.split()[2:])
-    assert args.teacher == ["vgg-eyes-seed1-4@32", "vgg-eyes-seed2-5"]
-    assert replace(config_of(args), teacher="teacher-1.npy", again=0.5) == config

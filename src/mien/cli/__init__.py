@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 
 from mien.cli.interrupt import interrupt_once, interrupted_for_good
+from mien.cli.typed import typed
 from mien.errors import InputError, InterruptedWork, MienError, writable
 
 COMMANDS: dict[str, str] = {
@@ -68,6 +69,7 @@ def _run(argv: Sequence[str]) -> int:
         if argv and argv[0] == name:
             importlib.import_module(f"mien.cli.{name}").add_arguments(sub)
     args = parser.parse_args(argv)
+    args.typed = typed(argv)
     if args.version:
         from importlib.metadata import version
 

@@ -68,17 +68,16 @@ def run(args: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    command = "mien " + " ".join(sys.argv[1:])
     if args.cache:
         evidence = trust_run.evidence_of_cache(args.cache, args.models, args.fit_on, args.check_on, say)
     else:
         evidence = trust_run.evidence_of_table(args.table, args.fit_on, args.check_on)
     out = trust_run.models_folder(args.models) if args.out is None else args.out
-    summary = trust_run.calibrate(evidence, out, args.results, command, say, args.splits)
+    summary = trust_run.calibrate(evidence, out, args.results, args.typed, say, args.splits)
     if args.occlusion:
         from mien.measure.occlusion import measure_to
 
-        summary["occlusion"] = measure_to(args.cache, args.models, out, args.results, command, args.faces, say)
+        summary["occlusion"] = measure_to(args.cache, args.models, out, args.results, args.typed, args.faces, say)
     print(json.dumps(summary, indent=1) if args.json else trust_run.in_words(summary))
     return 0
 

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     table = predict(cache, models, args.split, models.areas, lambda text: print(text, file=sys.stderr), "any")
     repeated = set(cache.index.loc[cache.repeated, "id"])
     result = {
-        "command": "mien " + " ".join(sys.argv[1:]),
+        "command": args.typed,
         "dataset": models.manifest.dataset,
         "split": args.split,
         "network": models.network,
@@ -104,7 +104,7 @@ def _subsets(args: argparse.Namespace) -> int:
     table = end_to_end(samples, path, judge, find, lambda text: print(text, file=sys.stderr))
     measured = {name: measured_subset(table, labels) for name, labels in subsets.items()}
     result = {
-        "command": "mien " + " ".join(sys.argv[1:]), "network": models.network,
+        "command": args.typed, "network": models.network,
         "models": models.entry(models.areas[-1]).sha256[:12], "subsets": measured,
     }  # fmt: skip
     if args.table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mien.cli.train import add_view_options, command_of, view_data_of
+from mien.cli.train import add_view_options, view_data_of
 from mien.errors import MissingExtraError, UsageError
 
 STUDY_COMMAND = "mien study --cache CACHE --preset cpu --out OUT"
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         from mien.study.plan import cpu_configs
         from mien.train.export import ExportConfig, export_trainings
-        from mien.train.runs import load
+        from mien.train.runs import command_of, load
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "train", "mien export") from error
     from mien.data.cache import FaceCache
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     config = ExportConfig(args.precision, not args.no_flip, args.strength)
     trainings = [load(folder) for folder in args.runs]
     studied = {config.name for config in cpu_configs()}
-    commands = {t.name: STUDY_COMMAND if t.folder.name in studied else command_of(t) for t in trainings}
+    commands = {t.name: command_of(t.folder) or (STUDY_COMMAND if t.folder.name in studied else "") for t in trainings}
     manifest = export_trainings(FaceCache.open(args.cache), trainings, args.out, config, commands=commands)
     print(f"{args.out}: default network {manifest.default}")
     return 0
@@ -58,22 +58,21 @@ def _export_resnet(args: argparse.Namespace) -> int:
     from mien.data.covered import read_covered
     from mien.train.resnet_export import export_resnet
     from mien.train.resnet_run import load_resnet
+    from mien.train.runs import command_of
 
     args.data = None
     looked = [{} if path is None else read_covered(path) for path in (args.looked_at, args.looked_at_again)]
     for folder in args.runs:
         trained = load_resnet(folder)
-        config = trained.config
-        command = (
-            f"mien train --network resnet --cache CACHE --epochs {config.epochs} --side {config.side} "
-            f"--seed {config.seed} --rate {config.rate:g} --seen {config.seen} --balance {config.balance:g} "
-            f"--hidden-weight {config.hidden_weight:g} --shares {config.views.area:g},{config.views.blanked:g},"
-            f"{config.views.drawn:g},{config.views.real:g} --covered {config.covered} --photos MASKS"
-            + (f" --start-from {config.start_from}" if config.start_from else "")
-            + (f" --teacher {' '.join(config.teachers)}" if config.teachers else "")
-        )
         export_resnet(
-            trained, view_data_of(args), args.out, args.precision, not args.no_flip, command, looked[0], looked[1]
+            trained,
+            view_data_of(args),
+            args.out,
+            args.precision,
+            not args.no_flip,
+            command_of(folder),
+            looked[0],
+            looked[1],
         )
     print(f"{args.out}: default network resnet")
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import shlex
 import signal
 import sys
 from pathlib import Path
@@ -92,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         sources += [_source(data, args) for data in args.data]
         config = StudyConfig(
             tuple(sources), args.out.expanduser(), args.preset, args.runs, not args.report_only, not args.no_faces,
-            _command(args),
+            args.typed,
         )  # fmt: skip
         study = Study(config, say)
         print(study.plan_text() if args.dry_run else study.run())
@@ -128,19 +127,6 @@ def _source(data: str, args: argparse.Namespace) -> FaceCache | Dataset:
     dataset = read(name, root)
     folder = folder_of(dataset, args.caches, PrepareConfig("dlib", quiet=True))
     return FaceCache.open(folder) if folder.is_dir() else dataset
-
-
-def _command(args: argparse.Namespace) -> str:
-    """What was typed, as far as it decides the result, with paths as given."""
-    words = ["mien", "study"]
-    for name in ("data", "cache"):
-        for value in getattr(args, name):
-            words += [f"--{name}", str(value)]
-    words += ["--preset", args.preset, "--out", str(args.out)]
-    words += [f"--{flag.replace('_', '-')}" for flag in ("report_only", "no_faces") if getattr(args, flag)]
-    if args.runs != places.runs():
-        words += ["--runs", str(args.runs)]
-    return shlex.join(words).replace(str(Path.home()), "~")
 
 
 def _say(line: str) -> None:

@@ -19,7 +19,6 @@ from mien.types import AREAS, Area, Face
 if TYPE_CHECKING:
     from mien.train.config import TrainConfig
     from mien.train.resnet_run import ViewData
-    from mien.train.runs import Trained
 
 _EPILOG = """examples:
   mien train --data ferplus:~/ferplus --area mouth
@@ -95,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, or go on; prints the run's folder."""
     try:
         from mien.train.loop import train
+        from mien.train.runs import keep_command
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "train", "mien train") from error
     if args.network == "resnet":
@@ -102,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
     config, cache = config_of(args), _cache(args)
     if args.teacher:
         config = replace(config, teacher=_teacher(args, config, cache).name)
+    keep_command(args.runs.expanduser() / config.name, args.typed)
     trained = train(cache, config, args.runs, _silent if args.quiet else _report)
     print(trained.folder)
     if args.onnx is not None:
@@ -114,6 +115,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_resnet(args: argparse.Namespace) -> int:
     from mien.train.resnet_run import ResNetConfig, train_resnet
+    from mien.train.runs import keep_command
     from mien.train.views import ViewConfig
 
     shares = (0.22, 0.06, 0.12, 0.12)
@@ -130,6 +132,7 @@ def _run_resnet(args: argparse.Namespace) -> int:
         covered="" if args.covered is None else args.covered.name, photos="" if args.photos is None else "masks",
     )  # fmt: skip
     report = _silent if args.quiet else _report
+    keep_command(args.runs.expanduser() / config.name, args.typed)
     trained = train_resnet(view_data_of(args), config, args.runs, report, args.workers)
     print("" if trained is None else trained.folder)
     return 0
@@ -180,34 +183,6 @@ def config_of(args: argparse.Namespace) -> TrainConfig:
     if args.start_from is not None:
         changes["start_from"] = args.start_from
     return replace(config, **changes)
-
-
-def command_of(trained: Trained) -> str:
-    """The ``mien train`` command of a finished training; settings that have no option are said behind it."""
-    from mien.train.runs import load
-
-    config = load(trained.folder).config
-    words = ["mien train --cache CACHE"]
-    crops = [name for name, spec in TRAINING_SPECS.items() if spec.key == config.spec]
-    augmentation = [name for name, values in AUGMENTATIONS.items() if values == config.augmentation]
-    options: dict[str, Any] = {
-        "--network": config.network, "--area": config.area, "--crops": crops[0] if crops else "",
-        "--stages": ",".join(f"{epochs:g}x{side}" for epochs, side in config.stages), "--rate": f"{config.rate:g}",
-        "--batch": config.batch, "--seed": config.seed, "--augmentation": augmentation[0] if augmentation else "",
-        "--hide": f"{config.hide:g}", "--start-from": config.start_from, "--teacher": " ".join(trained.teachers),
-    }  # fmt: skip
-    words += [f"{name} {value}" for name, value in options.items() if value != ""]
-    said = config_of(_parsed([word for text in words[1:] for word in text.split()]))
-    rest = replace(said, teacher=config.teacher).to_dict()
-    unsaid = {"area"} if config.network == "anyarea" else set()
-    others = {name: value for name, value in config.to_dict().items() if rest[name] != value and name not in unsaid}
-    return " ".join(words) + (f"  # and {others}" if others else "")
-
-
-def _parsed(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args(["--cache", "CACHE", *words])
 
 
 def _teacher(args: argparse.Namespace, config: TrainConfig, cache: FaceCache) -> Path:

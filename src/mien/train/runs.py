@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from mien.errors import ModelError
+from mien.jobs.files import replace_file
 from mien.train.config import TrainConfig, epochs_of
 from mien.train.networks import build
 
@@ -51,6 +52,18 @@ class Trained:
             return []
         names: list[str] = json.loads(file.with_suffix(".json").read_text())["runs"]
         return names
+
+
+def keep_command(folder: Path, command: str) -> None:
+    """Keep what was typed beside a training, for its card; of one that goes on, the first."""
+    if not (folder / "command.txt").is_file():
+        replace_file(folder / "command.txt", f"{command}\n")
+
+
+def command_of(folder: Path | str) -> str:
+    """What was typed to make a training; empty where it was made from Python."""
+    file = Path(folder).expanduser() / "command.txt"
+    return file.read_text().strip() if file.is_file() else ""
 
 
 def stage_file(side: int) -> str:
