@@ -18,19 +18,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Unpack
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.analyze.answers import Answer, Answers, Heatmap
+from mien.analyze.answers import Answer, Answers
 from mien.analyze.boxes import check_faces, given_boxes
+from mien.analyze.heatmaps import heatmaps_of
 from mien.analyze.notes import MEASURED_FACE_SIZE, notes_of
 from mien.analyze.options import DEFAULT_OPTIONS, AnalyzerOptions, AreaChoice, OptionValues, PriorChoice, parts_of
 from mien.analyze.provenance import provenance_of
 from mien.errors import ModelError, NotCalibratedError, writable
 from mien.face import images
-from mien.face.areas import bounding_box, square_of
-from mien.face.crops import cut
 from mien.face.detect import detect, face_at
 from mien.face.device import Device, device_of, on
 from mien.face.images import ImageSource
@@ -42,7 +40,7 @@ from mien.trust.models import Models, shipped_models
 from mien.trust.prior import Prior, prior_of_choice
 from mien.trust.reference import read_reference
 from mien.trust.visibility import Eyes, part_visibility
-from mien.types import PARTS, Area, Emotion, Face, Part, Prediction, UInt8, Visibility
+from mien.types import PARTS, Face, Part, Prediction, UInt8, Visibility
 
 
 class Analyzer:
@@ -200,11 +198,8 @@ class Analyzer:
             None if shown is None else judge.predictions(shown, looked.logits[i : i + 1], looked.sources[i])[0]
             for i, shown in enumerate(looked.shown)
         ]
-        maps = (
-            self._heatmaps(canvases, [None if f is None else f.emotion for f in fused])
-            if heatmap
-            else [None] * len(faces)
-        )
+        emotions = [None if f is None or not heatmap else f.emotion for f in fused]
+        maps = heatmaps_of(self.models, canvases, emotions)
         crops = crops_of_faces(looked, faces, self.models)
         sizes = self.models.manifest.face_size_range or MEASURED_FACE_SIZE
         general = self._general_notes(assumed=visible is None and self.path.sight is None)
@@ -236,19 +231,6 @@ class Analyzer:
         """What limits every answer of these models."""
         words = "These models cannot tell what is hidden: all parts were taken as visible."
         return [words] * assumed + [self._uncalibrated] * bool(self._uncalibrated)
-
-    def _heatmaps(self, canvases: PictureFaces, emotions: Sequence[Emotion | None]) -> list[Heatmap | None]:
-        spec = self.models.visualisation.spec
-        _, maps, _ = self.models.class_maps(np.stack([cut(c, Area.WHOLE_FACE, spec) for c in canvases.of(spec)]))
-        heatmaps: list[Heatmap | None] = []
-        for face, emotion, of_face in zip(canvases.faces, emotions, maps, strict=True):
-            if emotion is None:
-                heatmaps.append(None)
-                continue
-            values = cv2.resize(of_face[emotion.position], (spec.size,) * 2, interpolation=cv2.INTER_LINEAR)
-            box = square_of(bounding_box(face.landmarks, Area.WHOLE_FACE, spec), spec.padded)
-            heatmaps.append(Heatmap(emotion, values.astype(np.float32), box))
-        return heatmaps
 
 
 def _reopened(kind: type[Analyzer], models: Models, options: AnalyzerOptions) -> Analyzer:
