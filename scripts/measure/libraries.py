@@ -24,7 +24,7 @@ LIBRARIES: dict[str, tuple[str, str, str]] = {
     "msgspec": ("msgspec", "not taken", "manifest and fitted files have one typed reader each, which names the command "
                 "that makes a damaged file anew; a schema library would not shorten them"),
     "pydantic": ("pydantic", "not taken for replies", "it comes with the extra `serve`, but a reply is the command "
-                 "line's JSON (`Answers.to_dict`), which must not need it; tests hold `serve/schema.py` to every reply"),
+                 "line's JSON (`Answers.to_dict`), which must not need it; tests hold `serve/schema.py` to it"),
     "cyclopts": ("cyclopts", "not taken", "argparse builds the one command that was called and stays under the "
                  "start-up bar; cyclopts would need a larger part of it for parsing alone"),
     "rich": ("rich.table", "not taken", "mien prints four kinds of table, all of plain text that also goes into files"),

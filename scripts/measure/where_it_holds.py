@@ -57,7 +57,7 @@ def largest(samples: Sequence[Sample], models: Models) -> dict[str, FaceAnswer]:
 
 def prepared(cache: FaceCache, models: Models, wanted: set[str]) -> dict[str, FaceAnswer]:
     """Answers for faces of a prepared data set that were found, by id: the same path, without finding them again."""
-    kept = cache.index[cache.index["id"].isin(wanted) & cache.index["found"]]
+    kept = cache.index[cache.index["id"].isin(wanted) & (cache.index["detector"] != "frame")]
     rows, poses = np.array(kept.index), kept.get("pose_yaw")
     path, faces = AnswerPath.of(models, Fusion.load(models.folder, models.network)), {}
     for start in range(0, len(rows), 256):

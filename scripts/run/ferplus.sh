@@ -51,6 +51,7 @@ mien trust --models "$OUT/models"
 mien train --cache "$MESH" --network resnet --epochs 13 --side 112 --covered "$COVERED" --photos "$PHOTOS" --runs "$OUT/runs"
 RUN=$(ls -td "$OUT"/runs/resnet-*/ | head -n 1)
 mien export "$RUN" --cache "$MESH" --out "$OUT/models" --covered "$COVERED" --photos "$PHOTOS" --looked-at "$LOOKED_AT"
+python "$(dirname "$0")/best_of_areas.py" "$MESH" --models "$OUT/models" --take
 mien calibrate --cache "$MESH" --models "$OUT/models" --out "$OUT/models" --results "$OUT/trust"
 mien evaluate --cache "$MESH" --models "$OUT/models" --out "$OUT/evaluation.json"
 mien study --report-from "$OUT/study" --evaluation "$OUT/evaluation_vgg.json" --evaluation "$OUT/evaluation.json"
