@@ -1,6 +1,6 @@
 """What photos' own search finds: real masks, bare faces, drawn covers, ExpW's boxes, tiles of background; and its time.
 
-    PYTHONPATH=scripts/measure:scripts/run python scripts/measure/detection.py DATA --every 4 \\
+    PYTHONPATH=scripts/measure:scripts/run python scripts/measure/detection.py DATA --offset 0 \\
         --out docs/results/detection/found.csv
 
 DATA holds masks/ and expw/. A face counts as found where any face is (masks), on ExpW where a box overlaps by more

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,61 @@ def test_a_picture_that_brings_its_process_down_harms_no_other() -> None:
     desk.close()
 
 
+def pid_of(_: object) -> int:
+    return os.getpid()
+
+
+def test_a_process_that_dies_while_idle_is_replaced_before_the_next_picture() -> None:
+    desk = Desk(ServeSettings(concurrency=1))
+    desk.open()
+    try:
+        before = asyncio.run(desk.run(pid_of, None))
+        os.kill(before, signal.SIGKILL)
+        due = time.monotonic() + 30
+        while desk.processes() in ([], [before]):  # nobody asks for anything meanwhile
+            assert time.monotonic() < due
+            time.sleep(0.05)
+        assert asyncio.run(desk.run(pid_of, None)) not in (before, None)
+    finally:
+        desk.close()
+
+
+def test_a_process_that_died_a_moment_ago_costs_no_picture() -> None:
+    desk = Desk(ServeSettings(concurrency=1))  # not opened: nobody watches, so the picture itself finds it dead
+    try:
+        before = asyncio.run(desk.run(pid_of, None))
+        os.kill(before, signal.SIGKILL)
+        time.sleep(0.3)
+        assert asyncio.run(desk.run(pid_of, None)) != before
+    finally:
+        desk.close()
+
+
+def fill(megabytes: int) -> int:
+    kept = np.ones(megabytes * 1_000_000, np.uint8)
+    time.sleep(3)
+    return len(kept)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not say how large a process is")
+def test_all_processes_together_keep_within_their_memory() -> None:
+    settings = ServeSettings(concurrency=3, memory=1_000_000_000, total_memory=1_000_000_000)
+    desk = Desk(settings)
+    desk.open()
+
+    async def scene() -> list[object]:
+        await asyncio.gather(*(desk.run(nap, 0.5) for _ in range(3)))  # all three are up
+        return await asyncio.gather(*(desk.run(fill, n) for n in (650, 380, 20)), return_exceptions=True)
+
+    try:
+        largest, middle, small = asyncio.run(scene())
+        assert isinstance(largest, ImageError)  # none was over its own limit
+        assert "together" in str(largest)
+        assert (middle, small) == (380_000_000, 20_000_000)
+    finally:
+        desk.close()
+
+
 def test_an_unforeseen_error_is_typed_and_tells_nothing(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -341,6 +397,8 @@ def test_a_session_remembers_the_token(tiny_models: Path) -> None:
         {"host": "::"},
         {"token": "short"},
         {"concurrency": 0},
+        {"total_memory": 0},
+        {"concurrency": 1000},
         {"upload_bytes": 0},
         {"analysis_seconds": 0.0},
         {"port": 70000},
@@ -499,6 +557,33 @@ def test_the_command_serves_until_interrupted(tiny_models: Path) -> None:
             assert complaints == ""
         finally:
             process.kill()
+
+
+@pytest.mark.slow
+def test_many_workers_behind_one_port_have_one_queue_and_end_together(tiny_models: Path) -> None:
+    psutil = pytest.importorskip("psutil", reason="the extra 'dev' is not installed")
+    options = ("--workers", "3", "--waiting", "1", "--max-total-memory", "5")
+    with serving(tiny_models, *options) as (address, _, process):
+        limits = httpx.get(f"{address}api/about", timeout=60).json()["limits"]
+        assert (limits["concurrency"], limits["waiting"], limits["total_memory"]) == (3, 1, 5_000_000_000)
+        crew = psutil.Process(process.pid).children(recursive=True)
+        workers = [child for child in crew if "resource_tracker" not in " ".join(child.cmdline())]
+        assert len(workers) == 3
+        picture = jpeg(np.full((2000, 2000, 3), 90, np.uint8))
+
+        def ask(_: int) -> int:
+            return httpx.post(f"{address}api/analyze", content=picture, timeout=60).status_code
+
+        with ThreadPoolExecutor(12) as pool:
+            codes = list(pool.map(ask, range(12)))
+        assert codes.count(200) >= 4  # three at work and one that waits, for all processes together
+        assert codes.count(503) >= 1
+        assert codes.count(200) + codes.count(503) == 12
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        gone, alive = psutil.wait_procs(crew, timeout=10)
+        assert len(gone) == len(crew)
+        assert alive == []
 
 
 @contextlib.contextmanager

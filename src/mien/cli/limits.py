@@ -38,12 +38,13 @@ def limits_of(args: argparse.Namespace) -> Limits:
         UsageError: one is not positive.
     """
     return Limits(
-        pixels=_whole(args.max_pixels * 1e6),
-        bytes=_whole(args.max_file * 1e6),
+        pixels=whole(args.max_pixels * 1e6),
+        bytes=whole(args.max_file * 1e6),
         seconds=args.max_seconds,
-        memory=_whole(args.max_memory * 1e9),
+        memory=whole(args.max_memory * 1e9),
     )
 
 
-def _whole(value: float) -> int:
+def whole(value: float) -> int:
+    """Rounded; 0, which every limit refuses, for what is no positive number of a reasonable size."""
     return round(value) if 0 < value < 1e18 else 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mien.cli.limits import add_limits, limits_of
+from mien.cli.limits import add_limits, limits_of, whole
 from mien.errors import InputError, MissingExtraError
 from mien.serve.settings import ServeSettings, token_from_environment
 
@@ -31,8 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     aliases = {"--max-file": "--max-upload", "--max-seconds": "--analysis-seconds"}
     limits = add_limits(parser, plain.limits, aliases)
+    limits.add_argument(
+        "--workers", "--concurrency", dest="workers", type=int, default=plain.concurrency, metavar="N",
+        help=f"processes that analyse, behind the one port; one core each ({plain.concurrency})",
+    )  # fmt: skip
+    limits.add_argument(
+        "--max-total-memory", type=float, default=plain.total_memory / 1e9, metavar="GB",
+        help=f"memory of all of them together ({plain.total_memory / 1e9:g})",
+    )  # fmt: skip
     for name, kind, value, text in (
-        ("--concurrency", int, plain.concurrency, "pictures analysed at the same time"),
         ("--waiting", int, plain.waiting, "pictures that may wait for their turn"),
         ("--upload-seconds", float, plain.upload_seconds, "time in which a picture must have arrived"),
         ("--header-seconds", float, plain.header_seconds, "time in which a request's head must have arrived"),
@@ -95,11 +102,12 @@ def settings_of(args: argparse.Namespace) -> ServeSettings:
         names=frozenset(name.lower() for name in args.allow_name),
         upload_bytes=limits.bytes,
         pixels=limits.pixels,
-        concurrency=args.concurrency,
+        concurrency=args.workers,
         waiting=args.waiting,
         upload_seconds=args.upload_seconds,
         analysis_seconds=limits.seconds,
         memory=limits.memory,
+        total_memory=whole(args.max_total_memory * 1e9),
         header_seconds=args.header_seconds,
         report=args.report,
     )

@@ -95,6 +95,7 @@ class Worker:
         self._process: Any = None
         self._pipe: Any = None
         self._since = 0.0
+        self._doom = ""
 
     @property
     def pipe(self) -> Any:
@@ -106,8 +107,41 @@ class Worker:
         """Whether there is a process."""
         return self._process is not None
 
+    def died_idle(self) -> bool:
+        """Whether its idle process ended without being asked to; if so there is none any more.
+
+        Returns:
+            True where it had been ready; one that died on its way there would do so again.
+        """
+        if self._process is None:
+            return False
+        if not self.ready and self._pipe.poll():
+            with suppress(Lost):
+                self.receive()
+        was_ready = self.ready
+        if self._process is not None and not self._process.is_alive():
+            self.kill()
+        return was_ready and not self.alive
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process; None where there is none."""
+        process = self._process
+        return None if process is None else process.pid
+
+    @property
+    def resident(self) -> int:
+        """Bytes of its process that are in memory; 0 where there is none, or the system does not say."""
+        pid = self.pid
+        return 0 if pid is None else _resident(pid)
+
+    def doom(self, why: str) -> None:
+        """Let the next :meth:`check` end the process and say why: for another thread than the one that waits for it."""
+        self._doom = why
+
     def start(self) -> None:
         """Begin a process; it says when it is ready."""
+        self._doom = ""
         self._pipe, theirs = multiprocessing.Pipe()
         with _STARTING, _one_thread_each(), _without_main(), _ctrl_c_held_back():
             context = multiprocessing.get_context("spawn")
@@ -154,9 +188,12 @@ class Worker:
         if self.busy and seconds is not None and time.monotonic() - self._since > seconds:
             self.kill()
             raise Lost(f"it took longer than {seconds:g} s, the limit")
-        if memory is not None and self._process is not None and _resident(self._process.pid) > memory:
+        if memory is not None and self.resident > memory:
             self.kill()
             raise Lost(f"it needed more than {memory / 1e9:.3g} GB of memory, the limit")
+        if self._doom:
+            self.kill()
+            raise Lost(self._doom)
 
     def call(self, function: Callable[[_Task], _Result], task: _Task) -> _Result:
         """One task, waited for; begins a process where there is none.

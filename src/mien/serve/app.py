@@ -300,6 +300,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
                 "upload_seconds": settings.upload_seconds,
                 "analysis_seconds": settings.analysis_seconds,
                 "memory": settings.memory,
+                "total_memory": settings.total_memory,
             },
             "heatmap": analyzer.models.manifest.visualisation is not None,
             "report": settings.report is not None,

@@ -1,4 +1,9 @@
-"""Analyses a few pictures at a time, lets a few wait, and sends the rest away."""
+"""Analyses a few pictures at a time, lets a few wait, and sends the rest away.
+
+One process holds the port, the connections and the queue, and as many as the settings say analyse. So there is one
+count of each thing that is limited, and no limit grows with the number of processes (uvicorn's own workers would each
+have a queue, a count of connections and a crew of their own).
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from mien.errors import ImageError, WorkerError
-from mien.jobs.workers import Lost, Worker, WorkLimits
+from mien.jobs.workers import LOOK_SECONDS, Lost, Worker, WorkLimits
 from mien.serve.problems import AnalysisTimeoutError, BusyError
 from mien.serve.settings import ServeSettings
 
@@ -33,10 +38,10 @@ class Desk:
 
     def __init__(self, settings: ServeSettings, warm_up: Callable[[], Any] | None = None) -> None:
         self._seconds = settings.analysis_seconds
-        self._memory = settings.memory
+        self._memory, self._total_memory = settings.memory, settings.total_memory
         self._places = settings.concurrency + settings.waiting
         self._taken = 0
-        self._closed = False
+        self._closing = threading.Event()
         self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="mien-desk")
         self._workers = [Worker(warm_up, WorkLimits(None, settings.memory)) for _ in range(settings.concurrency)]
         self._idle: SimpleQueue[Worker] = SimpleQueue()
@@ -47,6 +52,34 @@ class Desk:
         """Begin the processes, without waiting for them."""
         for worker in self._workers:
             worker.start()
+        threading.Thread(target=self._watch, name="mien-desk-watch", daemon=True).start()
+
+    def _watch(self) -> None:
+        """In a thread: replace processes that die while idle, and keep all together within their memory."""
+        while not self._closing.wait(LOOK_SECONDS):
+            self._replace_the_dead()
+            sizes = [(worker.resident, worker) for worker in self._workers]
+            busy = [(size, worker) for size, worker in sizes if worker.busy]
+            if busy and sum(size for size, _ in sizes) > self._total_memory:
+                _, largest = max(busy, key=lambda pair: pair[0])
+                largest.doom(f"all pictures together needed more than {self._total_memory / 1e9:.3g} GB of memory")
+
+    def processes(self) -> list[int]:
+        """Their ids."""
+        return [pid for pid in (worker.pid for worker in self._workers) if pid is not None]
+
+    def _replace_the_dead(self) -> None:
+        """One look at every idle process; each is held for that moment, so that no picture is given to it."""
+        for _ in self._workers:
+            try:
+                worker = self._idle.get_nowait()
+            except Empty:
+                return
+            try:
+                if worker.died_idle():
+                    self._begin_anew(worker)
+            finally:
+                self._idle.put(worker)
 
     async def run(self, function: Callable[[Task], Result], task: Task) -> Result:
         """Result of a function of a module's top level.
@@ -71,6 +104,7 @@ class Desk:
             left = due - time.monotonic()
             if left <= 0:
                 raise AnalysisTimeoutError(f"the analysis took longer than {self._seconds:g} s, waiting included")
+            worker.died_idle()  # since the last look: no fault of this picture
             worker.wait_until_ready()
             worker.limits = WorkLimits(max(due - time.monotonic(), 0.0), self._memory)
             return worker.call(function, task)
@@ -87,7 +121,7 @@ class Desk:
 
     def _begin_anew(self, worker: Worker) -> None:
         """At once, so that the next picture waits less."""
-        if not self._closed:
+        if not self._closing.is_set():
             with suppress(OSError):
                 worker.start()
 
@@ -98,7 +132,7 @@ class Desk:
 
     def close(self) -> None:
         """End the processes at once; start nothing more."""
-        self._closed = True
+        self._closing.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
         killers = [threading.Thread(target=worker.kill) for worker in self._workers]
         for thread in killers:

@@ -15,6 +15,8 @@ from mien.face.limits import Limits
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 TOKEN_VARIABLE = "MIEN_TOKEN"
 SHORTEST_TOKEN = 16
+RESTING_MEMORY = 250_000_000
+"""Bytes of a process that has answered its first picture, rounded up (``benchmarks/results/serve.json``)."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,12 @@ class ServeSettings:
         names: further host names under which the server may be called.
         upload_bytes: largest picture, in bytes.
         pixels: largest picture, in pixels.
-        concurrency: pictures analysed at the same time.
+        concurrency: processes that analyse, so pictures analysed at the same time.
         waiting: pictures that may wait for their turn; the next one is refused as busy.
         upload_seconds: time in which a picture must have arrived.
         analysis_seconds: time after which an answer is given up, waiting included.
         memory: bytes that a process which analyses may use.
+        total_memory: bytes that all of them together may use, however many they are.
         header_seconds: time in which a connection must have sent the head of a request.
         report: a study's ``report.html``, shown at ``/report``; None has none.
     """
@@ -48,6 +51,7 @@ class ServeSettings:
     upload_seconds: float = 30.0
     analysis_seconds: float = 30.0
     memory: int = 3_000_000_000
+    total_memory: int = 6_000_000_000
     header_seconds: float = 10.0
     report: Path | None = None
 
@@ -59,8 +63,15 @@ class ServeSettings:
                 f"--host {self.host} can be reached from other machines, so it needs --token (or {TOKEN_VARIABLE}): "
                 "try  --token $(openssl rand -hex 16)"
             )
-        if min(self.upload_bytes, self.pixels, self.memory, self.concurrency) < 1 or self.waiting < 0:
+        least = min(self.upload_bytes, self.pixels, self.memory, self.total_memory, self.concurrency)
+        if least < 1 or self.waiting < 0:
             raise UsageError("the limits of the server must be positive")
+        if self.concurrency * RESTING_MEMORY > self.total_memory:
+            raise UsageError(
+                f"{self.concurrency} workers need {self.concurrency * RESTING_MEMORY / 1e9:.3g} GB before the first "
+                f"picture, and all together may use {self.total_memory / 1e9:.3g}: fewer workers, or more "
+                "--max-total-memory"
+            )
         if not all(0 < s < math.inf for s in (self.upload_seconds, self.analysis_seconds, self.header_seconds)):
             raise UsageError("the time limits of the server must be positive")
         if not 0 <= self.port < 65536:
