@@ -176,11 +176,11 @@ class Analyzer:
             ModelError: these models have no visibility network.
             ValueError: the landmarks have another shape.
         """
-        if self.path.sight is None:
+        if self.path.visibility is None:
             raise ModelError(f"{self.models.folder} has no network that says what is hidden")
         gray = images.to_gray(images.load(image, self.options.limits))
         with on(self.device):
-            return part_visibility(gray, np.asarray(landmarks), eyes, self.path.sight)
+            return part_visibility(gray, np.asarray(landmarks), eyes, self.path.visibility)
 
     def _judge_under(self, prior: Prior | None) -> Judge:
         calibration, models = self._calibration, self.models
@@ -202,7 +202,7 @@ class Analyzer:
         maps = heatmaps_of(self.models, canvases, emotions)
         crops = crops_of_faces(looked, faces, self.models)
         sizes = self.models.manifest.face_size_range or MEASURED_FACE_SIZE
-        general = self._general_notes(assumed=visible is None and self.path.sight is None)
+        general = self._general_notes(assumed=visible is None and self.path.visibility is None)
         return [
             Answer(
                 face=face,

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
         from mien.analyze.analyzer import Analyzer
         from mien.serve.app import create_app
-        from mien.serve.patience import QuietServer, patient_for
+        from mien.serve.timeouts import QuietServer, protocol_with_limits
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "serve", "mien serve") from error
     analyzer = Analyzer(args.models, network=args.network)
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             threading.Thread(target=_open_when_ready, args=(address, link, settings.token), daemon=True).start()
         config: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
         longest = settings.upload_seconds + settings.analysis_seconds + 60
-        protocol = patient_for(settings.header_seconds, longest)
+        protocol = protocol_with_limits(settings.header_seconds, longest)
         config |= {"http": protocol, "ws": "none", "timeout_graceful_shutdown": 2}
         server = QuietServer(uvicorn.Config(app, timeout_keep_alive=5, limit_concurrency=200, **config))
         with suppress(KeyboardInterrupt):  # the usual way to end it

@@ -63,7 +63,7 @@ class Occluded:
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """What an occluder is drawn for: where it should lie, and whence its texture may come."""
+    """What an occluder is drawn for: where it should lie, and where its texture may come from."""
 
     points: Float32
     pixels: UInt8
@@ -124,7 +124,7 @@ def occlude(
         canvas: the face.
         kind: one of ``TRAINING_KINDS`` or ``HELD_OUT_KINDS``, or ``none``.
         generator: decides place, size, texture, light, sharpness.
-        donor: uint8 [96, 96], another picture, whence pieces of texture are taken; None takes the face itself.
+        donor: uint8 [96, 96], another picture that pieces of texture are taken from; None takes the face itself.
         target: the part that it should cover; None puts it anywhere, also beside the face.
 
     Raises:

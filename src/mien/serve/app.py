@@ -24,9 +24,9 @@ from mien.assets import SAMPLE
 from mien.errors import MienError, MissingExtraError, UsageError
 from mien.face.areas import PART_LANDMARKS
 from mien.face.detect import DetectorChoice
-from mien.serve.desk import Desk
 from mien.serve.examples import PLAIN, TITLES, known_title
 from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
+from mien.serve.pool import WorkerPool
 from mien.serve.problems import answer_to, problem
 from mien.serve.schema import PICTURE
 from mien.serve.settings import ServeSettings
@@ -100,15 +100,15 @@ def create_app(settings: ServeSettings, analyzer: Analyzer | None = None) -> Fas
     """
     analyzer = Analyzer() if analyzer is None else analyzer
     models = Models(analyzer.models.folder, analyzer.models.network, threads=1)
-    desk = Desk(settings, partial(get_ready, models, settings.limits))
+    pool = WorkerPool(settings, partial(get_ready, models, settings.limits))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        desk.open()
+        pool.open()
         try:
             yield
         finally:
-            desk.close()
+            pool.close()
 
     app = FastAPI(
         title="mien",
@@ -122,8 +122,8 @@ def create_app(settings: ServeSettings, analyzer: Analyzer | None = None) -> Fas
     app.add_middleware(Guard, settings=settings)
     _add_problems(app)
     _add_pages(app, settings)
-    _add_api(app, settings, analyzer, desk)
-    _add_examples(app, desk)
+    _add_api(app, settings, analyzer, pool)
+    _add_examples(app, pool)
     return app
 
 
@@ -228,7 +228,7 @@ def _boxes(texts: list[str] | None) -> tuple[tuple[float, ...], ...] | None:
         raise UsageError("box: give four numbers, x0,y0,x1,y1") from None
 
 
-def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: Desk) -> None:
+def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, pool: WorkerPool) -> None:
     tables = cache(partial(trust_tables, analyzer))
 
     @app.post("/api/analyze", responses={**_PROBLEMS, 200: _ANSWER}, openapi_extra=_BODY, tags=["analysis"])
@@ -273,7 +273,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         upload = Upload(
             picture, visible, detector, heatmap, what_if, preview, input, boxes, whole_picture, mix, rows=rows
         )
-        return await desk.run(answer_upload, upload)
+        return await pool.run(answer_upload, upload)
 
     @app.get("/api/trust", responses={**_PROBLEMS, 404: _PROBLEM}, tags=["trust"])
     async def trust() -> dict[str, Any]:
@@ -323,7 +323,7 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, desk: De
         return response
 
 
-def _add_examples(app: FastAPI, desk: Desk) -> None:
+def _add_examples(app: FastAPI, pool: WorkerPool) -> None:
     kept: dict[str, Example] = {}
     lock = asyncio.Lock()
 
@@ -332,7 +332,7 @@ def _add_examples(app: FastAPI, desk: Desk) -> None:
         known_title(name)
         async with lock:
             if name not in kept:
-                kept[name] = await desk.run(answer_example, name)
+                kept[name] = await pool.run(answer_example, name)
         return kept[name]
 
     @app.get("/api/examples/{name}.jpg", responses={404: _PROBLEM}, tags=["server"], response_class=Response)

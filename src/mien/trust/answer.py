@@ -121,16 +121,18 @@ class AnswerPath:
     Args:
         models: the networks.
         rule: how areas are fused, for networks of single areas.
-        sight: what finds hidden parts; None takes all parts as visible.
+        visibility: what finds hidden parts; None takes all parts as visible.
     """
 
-    def __init__(self, models: Models, rule: Fusion = fusion.LARGEST, sight: VisibilityModel | None = None) -> None:
-        self.models, self.fusion, self.sight = models, rule, sight
+    def __init__(
+        self, models: Models, rule: Fusion = fusion.LARGEST, visibility: VisibilityModel | None = None
+    ) -> None:
+        self.models, self.fusion, self.visibility = models, rule, visibility
 
     @classmethod
     def of(cls, models: Models, rule: Fusion = fusion.LARGEST) -> AnswerPath:
-        """With the networks' own sight, else that of the package's networks, else none."""
-        return cls(models, rule, sight_of(models))
+        """With the networks' own way to find hidden parts, else that of the package's networks, else none."""
+        return cls(models, rule, visibility_model_of(models))
 
     def look(
         self, faces: Canvases, visible: frozenset[Part] | None = None, areas: Sequence[Area] | None = None
@@ -201,13 +203,13 @@ class AnswerPath:
     def _seen(
         self, faces: Canvases, count: int, visible: frozenset[Part] | None, hidden: Float32 | None
     ) -> list[Visibility]:
-        if visible is not None or self.sight is None:
+        if visible is not None or self.visibility is None:
             shown = frozenset(PARTS) if visible is None else visible
             return [Visibility({part: float(part in shown) for part in PARTS}, shown, given=True)] * count
-        entry = self.sight.models.entry(Area.WHOLE_FACE)
+        entry = self.visibility.models.entry(Area.WHOLE_FACE)
         canvases = faces.of(entry.spec)
         if hidden is None:
-            return self.sight.visibilities(canvases, "one")
+            return self.visibility.visibilities(canvases, "one")
         return [visibility_of(canvas, row, entry.thresholds) for canvas, row in zip(canvases, hidden, strict=True)]
 
     def _blanked(self, faces: Canvases, i: int, seen: Visibility) -> Mapping[Area, Float32] | None:
@@ -342,7 +344,7 @@ def crops_of_faces(looked: Looked, faces: Sequence[Face], models: Models) -> lis
     return [of_face(i, face.landmarks) for i, face in enumerate(faces)]
 
 
-def sight_of(models: Models) -> VisibilityModel | None:
+def visibility_model_of(models: Models) -> VisibilityModel | None:
     """What finds hidden parts: the models' own network, otherwise the shipped one; None where neither is there."""
     for candidate in (models, None):
         try:

@@ -121,12 +121,12 @@ export class Queue {
     const { blob, example } = one;
     const settings = this.settings();
     let answer;
-    if (example && !settings.prior && !settings.wholePicture) answer = await this.patiently(() => api.exampleAnswer(example, signal), signal);
+    if (example && !settings.prior && !settings.wholePicture) answer = await this.whenFree(() => api.exampleAnswer(example, signal), signal);
     else {
       const about = await this.about();
       if (blob.size > about.uploadBytes) throw new api.Problem("Large", `This picture has ${(blob.size / 1e6).toFixed(1)} MB; the limit is ${about.uploadBytes / 1e6} MB.`);
       const preview = !(await isShown(blob));
-      answer = await this.patiently(() => api.analyze(blob, { name: one.name, heatmap: about.heatmap, preview, settings, signal }), signal);
+      answer = await this.whenFree(() => api.analyze(blob, { name: one.name, heatmap: about.heatmap, preview, settings, signal }), signal);
     }
     this.keep(one, signal, { time: null, blob, url: null, answer });
   }
@@ -135,7 +135,7 @@ export class Queue {
     const about = await this.about();
     for await (const { time, number, count, frame } of framesOf(one.blob, signal)) {
       Object.assign(one, { done: number, count });
-      const answer = await this.patiently(() => api.analyze(frame, { name: one.name, heatmap: about.heatmap, settings: this.settings(), signal }), signal);
+      const answer = await this.whenFree(() => api.analyze(frame, { name: one.name, heatmap: about.heatmap, settings: this.settings(), signal }), signal);
       one.done = number + 1;
       this.keep(one, signal, { time, number, blob: frame, url: URL.createObjectURL(frame), answer });
     }
@@ -148,7 +148,7 @@ export class Queue {
   }
 
   /** A busy server is asked again. */
-  async patiently(ask, signal) {
+  async whenFree(ask, signal) {
     for (let left = TRIES; ; left -= 1) {
       try {
         return await ask();

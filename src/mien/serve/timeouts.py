@@ -14,7 +14,7 @@ SILENT_AT_MOST = 50
 """Connections that may wait for a first request; the oldest makes room for one more."""
 
 
-def patient_for(seconds: float, longest: float) -> type[H11Protocol]:
+def protocol_with_limits(seconds: float, longest: float) -> type[H11Protocol]:
     """uvicorn's HTTP protocol with limits.
 
     Args:
@@ -22,8 +22,8 @@ def patient_for(seconds: float, longest: float) -> type[H11Protocol]:
         longest: for one request altogether, its upload and the reading of its answer included.
     """
 
-    class Patient(H11Protocol):
-        _silent: dict[Patient, None] = {}  # noqa: RUF012
+    class Limited(H11Protocol):
+        _silent: dict[Limited, None] = {}  # noqa: RUF012
 
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
@@ -69,7 +69,7 @@ def patient_for(seconds: float, longest: float) -> type[H11Protocol]:
             if self.transport is not None and not self.transport.is_closing():
                 self.transport.abort()
 
-    return Patient
+    return Limited
 
 
 class QuietServer(Server):

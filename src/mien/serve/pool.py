@@ -2,7 +2,7 @@
 
 One process holds the port, the connections and the queue, and as many as the settings say analyse. So there is one
 count of each thing that is limited, and no limit grows with the number of processes (uvicorn's own workers would each
-have a queue, a count of connections and a crew of their own).
+have a queue, a count of connections and processes of their own).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-class Desk:
+class WorkerPool:
     """Runs calls in worker processes, within the settings' limits.
 
     A call whose time is up is ended with its process, so that its place is free for the next; a picture that brings a
@@ -42,7 +42,7 @@ class Desk:
         self._places = settings.concurrency + settings.waiting
         self._taken = 0
         self._closing = threading.Event()
-        self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="mien-desk")
+        self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="mien-pool")
         self._workers = [Worker(warm_up, WorkLimits(None, settings.memory)) for _ in range(settings.concurrency)]
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         for worker in self._workers:
@@ -52,7 +52,7 @@ class Desk:
         """Begin the processes, without waiting for them."""
         for worker in self._workers:
             worker.start()
-        threading.Thread(target=self._watch, name="mien-desk-watch", daemon=True).start()
+        threading.Thread(target=self._watch, name="mien-pool-watch", daemon=True).start()
 
     def _watch(self) -> None:
         """In a thread: replace processes that die while idle, and keep all together within their memory."""
