@@ -297,19 +297,19 @@ def test_a_process_that_died_a_moment_ago_costs_no_picture() -> None:
 
 def fill(megabytes: int) -> int:
     kept = np.ones(megabytes * 1_000_000, np.uint8)
-    time.sleep(30 if megabytes > 200 else 8)  # the largest is ended; the others overlap with it on a slow machine too
+    time.sleep(30 if megabytes > 400 else 15)  # the largest is ended; the others overlap with it on a slow machine too
     return len(kept)
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not say how large a process is")
 def test_all_processes_together_keep_within_their_memory() -> None:
-    settings = ServeSettings(concurrency=3, memory=600_000_000, total_memory=600_000_000)
+    settings = ServeSettings(concurrency=3, memory=750_000_000, total_memory=750_000_000)
     pool = WorkerPool(settings)
     pool.open()
 
     async def scene() -> list[object]:
         await asyncio.gather(*(pool.run(nap, 0.5) for _ in range(3)))  # all three are up
-        return await asyncio.gather(*(pool.run(fill, n) for n in (280, 60, 20)), return_exceptions=True)
+        return await asyncio.gather(*(pool.run(fill, n) for n in (430, 60, 20)), return_exceptions=True)
 
     try:
         largest, middle, small = asyncio.run(scene())
