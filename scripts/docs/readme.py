@@ -22,6 +22,7 @@ ROBUSTNESS = ROOT / "docs" / "robustness.md"
 VISIBILITY = ROOT / "docs" / "visibility.md"
 RESULTS = ROOT / "docs" / "results"
 PICTURE = ROOT / "docs" / "images" / "sample.png"
+EXAMPLES = ROOT / "docs" / "images" / "examples.png"
 AREAS = ("mouth", "nose", "eyes", "nose_mouth", "nose_eyes", "mouth_eyes", "whole_face")
 
 
@@ -125,6 +126,32 @@ def sample_text() -> str:
     return f"```text\n{printed.getvalue().rstrip()}\n```"
 
 
+def examples_text() -> str:
+    """What mien says of the faces to try, and a picture of them; the whole face's answer stands first."""
+    import cv2
+    import numpy as np
+
+    from mien import Analyzer
+    from mien.analyze.examples import TITLES, example_picture
+    from mien.assets import SAMPLE
+
+    analyzer, strip = Analyzer(), []
+    landmarks = analyzer.analyze(SAMPLE)[0].face.landmarks
+    x, y = np.round((landmarks.min(axis=0) + landmarks.max(axis=0)) / 2).astype(int)
+    lines = ["| face | said | `p_correct` | found hidden |", "|---|---|---|---|"]
+    for name in [name for name in TITLES if name != "group"]:
+        picture = example_picture(name, lambda: landmarks)
+        answer = analyzer.analyze(picture)[0]
+        hidden = ", ".join(piece.replace("_", " ") for piece in answer.visibility.hidden_pieces)
+        if answer.p_correct is None:
+            raise SystemExit(f"the example {name} has no p_correct")
+        lines.append(f"| {TITLES[name]} | {answer.emotion.value} | {answer.p_correct} | {hidden or 'nothing'} |")
+        pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+        strip.append(cv2.resize(pixels[y - 66 : y + 66, x - 60 : x + 60], None, fx=1.5, fy=1.5))
+    cv2.imwrite(str(EXAMPLES), np.hstack(strip), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    return "\n".join(lines)
+
+
 def shipped_text() -> str:
     """How each shipped network was trained, in tables out of the manifest."""
     manifest = json.loads((ROOT / "src" / "mien" / "models" / "manifest.json").read_text())
@@ -216,7 +243,7 @@ def main(arguments: list[str]) -> int:
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     readme = {
         "install": install_text(), "results": results_text(), "sample": sample_text(), "hard": hard_text(),
-        "study": study_text(),
+        "study": study_text(), "examples": examples_text(),
     }  # fmt: skip
     places = {
         README: readme, TRAINING: {"shipped": shipped_text()}, ROBUSTNESS: {"disturbances": robustness_text()},

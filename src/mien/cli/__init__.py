@@ -17,6 +17,7 @@ from mien.errors import InputError, InterruptedWork, MienError, writable
 
 COMMANDS: dict[str, str] = {
     "analyze": "the emotions in photos, folders and videos, area by area, and how far to trust them",
+    "examples": "faces to try mien with: the bundled photo behind a mask, sunglasses, a hand, and a group",
     "visibility": "how much of each eye, of nose and mouth of a face can be seen",
     "trust": "the <emotion, area> authenticity table",
     "contribution": "what eyes, nose and mouth each contribute to each emotion (exact Shapley values)",

@@ -80,7 +80,7 @@ def _open_when_ready(address: str, link: str, token: str | None) -> None:
     """Show the page once its first answer is there, so that it opens with one."""
     from urllib.request import Request, urlopen
 
-    from mien.serve.examples import PLAIN
+    from mien.analyze.examples import PLAIN
 
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     with suppress(OSError):  # the page says what is wrong

@@ -19,15 +19,15 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from mien.analyze.analyzer import Analyzer
+from mien.analyze.examples import PLAIN, TITLES
 from mien.analyze.table import COLUMNS
 from mien.assets import SAMPLE
 from mien.errors import MienError, MissingExtraError, UsageError
 from mien.face.areas import PART_LANDMARKS
 from mien.face.detect import DetectorChoice
-from mien.serve.examples import PLAIN, TITLES, known_title
 from mien.serve.guard import COOKIE, REPORT_POLICY, Guard
 from mien.serve.pool import WorkerPool
-from mien.serve.problems import answer_to, problem
+from mien.serve.problems import NotFoundError, answer_to, problem
 from mien.serve.schema import PICTURE
 from mien.serve.settings import ServeSettings
 from mien.serve.trust import trust_tables
@@ -329,7 +329,8 @@ def _add_examples(app: FastAPI, pool: WorkerPool) -> None:
 
     async def made(name: str) -> Example:
         """Worked out once, and one at a time."""
-        known_title(name)
+        if name not in TITLES:
+            raise NotFoundError(f"no example is called {name!r}: choose from {', '.join(TITLES)}")
         async with lock:
             if name not in kept:
                 kept[name] = await pool.run(answer_example, name)

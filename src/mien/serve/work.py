@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mien.analyze.analyzer import Analyzer
+from mien.analyze.examples import PLAIN, example_picture
 from mien.assets import SAMPLE
 from mien.face.detect import DETECTORS, DetectorChoice
 from mien.face.limits import Limits
-from mien.serve.examples import PLAIN, example_picture
 from mien.serve.whatif import page_answer
 from mien.trust.models import Models
 from mien.trust.prior import Prior
@@ -92,7 +92,7 @@ _prepared: dict[str, Example] = {}
 
 
 def answer_example(name: str) -> Example:
-    """One of :data:`mien.serve.examples.TITLES`."""
+    """One of :data:`mien.analyze.examples.TITLES`."""
     return _prepared.get(name) or _work_out(name)
 
 

@@ -1,4 +1,4 @@
-"""Faces to try: the bundled photo, and the same face behind things drawn over it."""
+"""Faces to try: the bundled photo, the same face behind things drawn over it, and a group of them."""
 
 from __future__ import annotations
 
@@ -10,31 +10,22 @@ import numpy as np
 from mien.assets import SAMPLE
 from mien.face.images import load
 from mien.face.landmarks import CHIN, LEFT_BROW, LEFT_EAR, LEFT_EYE, MOUTH, RIGHT_BROW, RIGHT_EAR, RIGHT_EYE
-from mien.serve.problems import NotFoundError
 from mien.types import Float32, UInt8
 
 PLAIN = "portrait"
 """The bundled photo as it is."""
 
-TITLES = {PLAIN: "Whole face", "mask": "Mask", "sunglasses": "Sunglasses", "hand": "Hand"}
-"""Name in the address -> what the page calls it."""
+TITLES = {PLAIN: "Whole face", "mask": "Mask", "sunglasses": "Sunglasses", "hand": "Hand",
+          "mask-sunglasses": "Mask and sunglasses", "group": "Group"}  # fmt: skip
+"""Name -> what it is called; ``group`` is a picture of four."""
+
+_GROUP = (PLAIN, "mask", "sunglasses", "hand")
 
 _FINE = 4
 """Covers are drawn on a picture so many times larger and made smaller again, which smooths their edges."""
 
 
 _Cover = Callable[[UInt8, Float32], None]
-
-
-def known_title(name: str) -> str:
-    """What the page calls an example.
-
-    Raises:
-        NotFoundError: no example has this name.
-    """
-    if name not in TITLES:
-        raise NotFoundError(f"no example is called {name!r}: choose from {', '.join(TITLES)}")
-    return TITLES[name]
 
 
 def example_picture(name: str, landmarks: Callable[[], Float32]) -> bytes:
@@ -46,17 +37,23 @@ def example_picture(name: str, landmarks: Callable[[], Float32]) -> bytes:
     """
     if name == PLAIN:
         return SAMPLE.read_bytes()
-    image = load(SAMPLE)
-    fine = np.asarray(cv2.resize(image, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_CUBIC), np.uint8)
-    covered = _covered(_COVERS[name], fine, landmarks())
-    drawn = cv2.resize(covered, image.shape[1::-1], interpolation=cv2.INTER_AREA)
+    image = np.asarray(load(SAMPLE))
+    points = landmarks()
+    if name == "group":
+        four = [image if one == PLAIN else _drawn(one, image, points) for one in _GROUP]
+        rows = [np.hstack(four[:2]), np.hstack(four[2:])]
+        drawn = cv2.resize(np.vstack(rows), None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
+    else:
+        drawn = _drawn(name, image, points)
     return bytes(cv2.imencode(".jpg", np.ascontiguousarray(drawn[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
 
 
-def _covered(cover: _Cover, fine: UInt8, points: Float32) -> UInt8:
-    drawn = fine.copy()
-    cover(drawn, points * _FINE)
-    return drawn
+def _drawn(name: str, image: UInt8, points: Float32) -> UInt8:
+    """uint8 [H, W, 3], RGB: the photo with one or two covers."""
+    fine = np.asarray(cv2.resize(image, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_CUBIC), np.uint8)
+    for cover in name.split("-"):
+        _COVERS[cover](fine, points * _FINE)
+    return np.asarray(cv2.resize(fine, image.shape[1::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _width(points: Float32) -> float:
