@@ -286,8 +286,14 @@ def test_the_mix_of_emotions_and_the_whole_picture_are_sent(browser: Browser, ho
 
 def test_examples_are_one_click_away(browser: Browser, home: str) -> None:
     with visit(browser, home) as page:
-        for title, name in (("Mask", "mask"), ("Sunglasses", "sunglasses"), ("Hand", "hand")):
-            page.get_by_role("button", name=title).click()
+        for title, name in (
+            ("Mask", "mask"),
+            ("Sunglasses", "sunglasses"),
+            ("Hand", "hand"),
+            ("Mask and sunglasses", "mask-sunglasses"),
+            ("Group", "group"),
+        ):
+            page.get_by_role("button", name=title, exact=True).click()
             expect(page.locator("#picture-name")).to_have_text(f"{name}.jpg")
             expect(page.locator("#picture-facts")).not_to_be_empty()
 
