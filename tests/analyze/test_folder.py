@@ -23,7 +23,7 @@ from mien.analyze.analyzer import Analyzer
 from mien.analyze.folder import Finished, FolderSettings, PhotoTask, analyze_folder
 from mien.analyze.listing import list_photos
 from mien.analyze.options import AnalyzerOptions
-from mien.analyze.table import COLUMNS
+from mien.analyze.table import COLUMNS, table_of
 from mien.assets import SAMPLE
 from mien.errors import InputError, MissingExtraError, UsageError
 from mien.face.images import Limits
@@ -98,6 +98,15 @@ def test_parquet_holds_the_same_table(album: Path, settings: FolderSettings, tmp
     assert text.getvalue() == (tmp_path / "r.csv").read_text()
     assert str(parquet["visible_eyes"].dtype) == "boolean"
     assert str(parquet["face_id"].dtype) == "Int64"
+
+
+def test_a_table_made_by_columns_is_the_one_made_by_rows(photo: UInt8, tiny_models: Path) -> None:
+    face = Analyzer(tiny_models).analyze(photo, input="a").to_rows()
+    rows = [*face, {"input": "b", "status": "no face", "frame": 0, "approx_time": 1.5}, *face]
+    for some in (rows, rows[1:2], []):
+        plain = pd.DataFrame(some, columns=list(COLUMNS))
+        by_rows = plain.astype({name: "object" if kind == "str" else kind for name, kind in COLUMNS.items()})
+        pd.testing.assert_frame_equal(table_of(some), by_rows)
 
 
 def test_py_feat_style_code_reads_it(album: Path, settings: FolderSettings, tmp_path: Path) -> None:

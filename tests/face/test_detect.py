@@ -217,3 +217,23 @@ def test_looking_again_is_left_out_only_where_it_decides_nothing(photo: UInt8, m
     assert 0 < faces.sum() < 40
     assert ((quick >= verify.least()) == faces).all()
     assert 0 < len(looks) < 60
+
+
+def test_several_looks_at_one_picture_are_the_looks_one_by_one(photo: UInt8, monkeypatch: pytest.MonkeyPatch) -> None:
+    resized: list[tuple[int, float]] = []
+    before = blazeface.letterboxed
+
+    def counted(rgb: UInt8, side: int, margin: float) -> tuple[UInt8, blazeface.Letterbox]:
+        resized.append((side, margin))
+        return before(rgb, side, margin)
+
+    turned = np.ascontiguousarray(np.rot90(photo))
+    one_by_one = [blazeface.look([turned], how)[0] for how in search.TURNED]
+    monkeypatch.setattr(blazeface, "letterboxed", counted)
+    together = blazeface.looks(turned, search.TURNED)
+
+    assert len(resized) == 1
+    assert sum(len(found) for found in together) >= 1
+    for found, alone in zip(together, one_by_one, strict=True):
+        np.testing.assert_array_equal(found.boxes, alone.boxes)
+        np.testing.assert_array_equal(found.scores, alone.scores)

@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mien.analyze.analyzer import Analyzer
@@ -41,6 +43,9 @@ PIECES_AT_HAND = 8
 """Pieces in memory while the table is put together."""
 ROWS_AT_ONCE = 2_000
 """Rows that are written at a time."""
+
+Engine = Literal["processes", "ray"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 Failure = list[str]
 """[input, error type, message]."""
@@ -195,6 +200,7 @@ def analyze_folder(
     overwrite: bool = False,
     quiet: bool = False,
     listing: Listing | None = None,
+    engine: Engine = "processes",
 ) -> Summary:
     """Analyse folders of photos into a table with one row a face (:data:`mien.analyze.table.COLUMNS`).
 
@@ -207,11 +213,13 @@ def analyze_folder(
         overwrite: replace an earlier result.
         quiet: show no progress.
         listing: of these paths, where the caller has made one already.
+        engine: ``processes`` of this machine, or ``ray``, a cluster (:mod:`mien.analyze.cluster`). The table is the
+            same, and either goes on with what the other began.
 
     Raises:
         UsageError: the result exists, or its journal was begun with other settings.
         InputError: a path cannot be read.
-        MissingExtraError: Parquet is asked for and pyarrow is missing.
+        MissingExtraError: Parquet is asked for and pyarrow is missing, or Ray is.
         ModelError: the models are missing or damaged.
         WorkerError: no process could be started.
     """
@@ -227,7 +235,7 @@ def analyze_folder(
         tasks = [PhotoTask(photo, settings, *targets[photo.input]) for photo in listing.photos if photo.key not in kept]
         keep = _Keeper(journal, kept)
         try:
-            with _outcomes(tasks, settings, (os.cpu_count() or 1) if workers is None else workers) as outcomes:
+            with _outcomes(tasks, settings, workers, engine) as outcomes:
                 for outcome in outcomes:
                     if isinstance(outcome.error, ModelError):
                         raise outcome.error
@@ -241,13 +249,21 @@ def analyze_folder(
 
 @contextmanager
 def _outcomes(
-    tasks: Sequence[PhotoTask], settings: FolderSettings, workers: int
+    tasks: Sequence[PhotoTask], settings: FolderSettings, workers: int | None, engine: Engine
 ) -> Iterator[Iterator[Outcome[PhotoTask, Finished]]]:
     """What becomes of every photo, in the order in which it does; no processes for ``workers`` 0."""
     if workers == 0:
         yield (Outcome(task, analyze_photo(task)) for task in tasks)
         return
+    if engine == "ray":
+        from mien.analyze.cluster import on_ray
+
+        seconds = settings.options.limits.seconds
+        with on_ray(analyze_photo, tasks, partial(_analyzer, settings), workers, seconds) as far:
+            yield far
+        return
     limits = WorkLimits(settings.options.limits.seconds, settings.options.limits.memory)
+    workers = (os.cpu_count() or 1) if workers is None else workers
     with Crew(min(workers, max(len(tasks), 1)), partial(_analyzer, settings), limits) as crew:
         yield crew.outcomes(analyze_photo, tasks, ordered=False)
 
@@ -319,21 +335,27 @@ def _failures_in_order(journal: Journal, listing: Listing, kept: Mapping[Key, in
 
 def _rows_in_order(journal: Journal, listing: Listing, kept: Mapping[Key, int]) -> Iterator[pd.DataFrame]:
     """The table's rows, a few thousand at a time; a few pieces are in memory."""
-    at_hand: dict[int, dict[str, pd.DataFrame]] = {}
-    waiting: list[pd.DataFrame] = []
+    at_hand: dict[int, tuple[pd.DataFrame, Mapping[Any, npt.NDArray[np.intp]]]] = {}
+    waiting: list[tuple[pd.DataFrame, list[int]]] = []  # rows of pieces, a run of photos each: a table a photo is slow
+    count = 0
     for photo in listing.photos:
         number = kept[photo.key]
         piece = at_hand.pop(number, None)
         if piece is None:
-            piece = {str(name): rows for name, rows in journal.read(number).groupby("input", sort=False)}
+            rows = journal.read(number)
+            piece = rows, cast("Mapping[Any, npt.NDArray[np.intp]]", rows.groupby("input", sort=False).indices)
         at_hand[number] = piece
         if len(at_hand) > PIECES_AT_HAND:
             at_hand.pop(next(iter(at_hand)))
-        rows = piece.get(writable(photo.input))
-        if rows is not None:
-            waiting.append(rows)
-        if len(waiting) >= ROWS_AT_ONCE:
-            yield pd.concat(waiting)
-            waiting = []
+        places = piece[1].get(writable(photo.input))
+        if places is None:
+            continue
+        if not waiting or waiting[-1][0] is not piece[0]:
+            waiting.append((piece[0], []))
+        waiting[-1][1].extend(places.tolist())
+        count += len(places)
+        if count >= ROWS_AT_ONCE:
+            yield pd.concat([rows.take(of_run) for rows, of_run in waiting])
+            waiting, count = [], 0
     if waiting:
-        yield pd.concat(waiting)
+        yield pd.concat([rows.take(of_run) for rows, of_run in waiting])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mien.types import AREAS, EMOTIONS, PARTS, Prediction
 
@@ -52,8 +52,19 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """DataFrame of rows (dicts keyed by :data:`COLUMNS`; what a row lacks is missing), with all columns in order."""
     import pandas as pd
 
-    table = pd.DataFrame(list(rows), columns=list(COLUMNS))
-    return table.astype({name: "object" if kind == "str" else kind for name, kind in COLUMNS.items()})
+    return pd.DataFrame({name: _column([row.get(name) for row in rows], kind) for name, kind in COLUMNS.items()})
+
+
+def _column(values: list[Any], kind: str) -> Any:
+    """One column of its type; made of 260 columns at once and converted, a table took seven times as long."""
+    import numpy as np
+    import pandas as pd
+
+    if kind == "float64":
+        return np.array(values, np.float64)  # None is NaN
+    if kind == "str":
+        return pd.Series([math.nan if value is None else value for value in values], dtype=object)
+    return pd.Series(values, dtype=cast("Any", kind))
 
 
 LONG_COLUMNS: dict[str, str] = {

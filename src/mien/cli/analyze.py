@@ -219,6 +219,10 @@ def _add_folder_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("folders")
     group.add_argument("--recursive", "-r", action="store_true", help="also the folders below")
     group.add_argument("--workers", type=int, metavar="N", help="processes for a folder (default: one a core)")
+    group.add_argument(
+        "--engine", choices=("processes", "ray"), default="processes",
+        help="who works on a folder: processes of this machine (default), or a Ray cluster (RAY_ADDRESS; extra ray)",
+    )  # fmt: skip
 
 
 def _folders(args: argparse.Namespace, paths: Sequence[str]) -> int:
@@ -247,6 +251,7 @@ def _folders(args: argparse.Namespace, paths: Sequence[str]) -> int:
         overwrite=args.overwrite,
         quiet=args.quiet,
         listing=listing,
+        engine=args.engine,
     )
     if not args.quiet:
         print(summary)

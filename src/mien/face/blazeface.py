@@ -110,8 +110,20 @@ class Look:
 
 def look(pictures: Sequence[UInt8], how: Look) -> list[Found]:
     """Faces of pictures uint8 [H, W, 3], RGB: for each those whose middle lies in it, in its pixels."""
+    return _looked(pictures, [letterboxed(rgb, KINDS[how.kind].side, how.margin) for rgb in pictures], how)
+
+
+def looks(rgb: UInt8, hows: Sequence[Look]) -> list[Found]:
+    """:func:`look` in several ways at one picture, which is brought to each size once."""
+    boxed: dict[tuple[Range, float], tuple[UInt8, Letterbox]] = {}
+    for how in hows:
+        if (how.kind, how.margin) not in boxed:
+            boxed[how.kind, how.margin] = letterboxed(rgb, KINDS[how.kind].side, how.margin)
+    return [_looked([rgb], [boxed[how.kind, how.margin]], how)[0] for how in hows]
+
+
+def _looked(pictures: Sequence[UInt8], boxed: Sequence[tuple[UInt8, Letterbox]], how: Look) -> list[Found]:
     side = KINDS[how.kind].side
-    boxed = [letterboxed(rgb, side, how.margin) for rgb in pictures]
     squares = np.stack([np.rot90(square, how.turns) for square, _ in boxed])
     raw, logits = session(f"blazeface_{how.kind}").run(["boxes", "scores"], {"image": squares})
     scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))

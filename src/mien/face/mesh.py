@@ -19,8 +19,8 @@ ROUNDS = 2
 """The first round's mesh places the second's square: steadier than a detector's box."""
 EYES = (33, 263)
 """Outer corners of the eyes, the picture's left one first."""
-WIDEST = 24
-"""Faces that go through the network together."""
+WIDEST = 8
+"""Faces that go through the network together; of more, each takes longer (``benchmarks/NOTES.md``)."""
 
 # fmt: off
 TO_68 = (

@@ -59,14 +59,14 @@ def faces(rgb: UInt8, min_face: float) -> list[Seen]:
         rgb: uint8 [H, W, 3].
         min_face: longer side in pixels of the smallest face that is looked for.
     """
-    proposals = [*_whole(rgb, FIRST), *_tiled(rgb, min_face)]
+    proposals = [*blazeface.looks(rgb, FIRST), *_tiled(rgb, min_face)]
     found = _close(rgb, proposals, min_face)
     if not found and max(rgb.shape[:2]) <= thumbnail.LARGEST:
         found = _in_thumbnail(rgb, min_face)
     for looks in (AGAIN, TURNED):
         if found:
             break
-        found = _close(rgb, _whole(rgb, looks), min_face)
+        found = _close(rgb, blazeface.looks(rgb, looks), min_face)
     return found
 
 
@@ -86,10 +86,6 @@ def central(found: Found, shape: tuple[int, ...]) -> Candidate | None:
         return None
     best = int(np.argmax(values))
     return Candidate(found.boxes[best], found.points[best], float(found.scores[best]))
-
-
-def _whole(rgb: UInt8, looks: tuple[Look, ...]) -> list[Found]:
-    return [blazeface.look([rgb], look)[0] for look in looks]
 
 
 def _tiled(rgb: UInt8, min_face: float) -> Iterator[Found]:

@@ -14,13 +14,15 @@ import pytest
 from builders.video import HEIGHT, WIDTH, background, face_of, moving_face, place, seeing_models, write_video
 from mien import cli
 from mien.analyze.analyzer import Analyzer
+from mien.analyze.answers import Answers
 from mien.analyze.table import COLUMNS
-from mien.analyze.video import VideoSettings, analyze_videos
+from mien.analyze.video import VideoSettings, analyze_videos, tracks
 from mien.analyze.video.annotate import annotate_video
 from mien.analyze.video.frames import VideoReader
 from mien.analyze.video.series import VIDEO_COLUMNS
 from mien.analyze.video.timeline import save_timeline
 from mien.errors import InputError, MissingExtraError, UsageError
+from mien.face import blazeface, device, mesh, session
 from mien.face.images import Limits
 from mien.types import UInt8
 
@@ -318,6 +320,25 @@ def test_several_videos_and_one_of_them_bad(photo: UInt8, analyzer: Analyzer, tm
     assert [name for name, _ in result.problems] == [str(bad)]
     assert pd.read_csv(tmp_path / "out.failures.csv")["input"].tolist() == [str(bad)]
     assert result.frames == {str(bad): 0, str(good): 3}
+
+
+def test_detection_runs_on_the_device_too(clip: Path, tiny_models: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """Networks are asked for on the current device: it must be the analyzer's while a frame is searched."""
+    seen: set[str] = set()
+    before = session.session
+
+    def asked(name: str) -> session.Session:
+        seen.add(device.current())
+        with device.on("cpu"):
+            return before(name)
+
+    for module in (blazeface, mesh):
+        monkeypatch.setattr(module, "session", asked)
+    monkeypatch.setattr(Analyzer, "device", "cuda")
+    monkeypatch.setattr(Analyzer, "analyze", lambda *_, **__: Answers((), np.zeros((9, 9, 3), np.uint8)))
+    monkeypatch.setattr(tracks.Tracker, "update", lambda self, pixels, *_, **__: self.detect(pixels, [])[:0])
+    analyze_videos([str(clip)], tmp_path / "t.csv", Analyzer(tiny_models), VideoSettings(rate=0.2), quiet=True)
+    assert seen == {"cuda"}
 
 
 def test_frames_without_a_face_have_a_row(analyzer: Analyzer, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from mien.analyze.video.result import VideoResult
 from mien.analyze.video.series import VIDEO_COLUMNS, Amendment, series_of
 from mien.analyze.video.tracks import Tracker, TrackSettings
 from mien.errors import InputError, UsageError, path_of, writable
+from mien.face.device import on
 from mien.jobs.journal import Journal
 from mien.jobs.limits import TooSlow, time_limit
 from mien.jobs.progress import Progress
@@ -192,7 +193,8 @@ class _Walk:
     def _rows(self, frame: VideoFrame, progress: Progress) -> list[dict[str, Any]]:
         if self.fresh:
             self.detector.reset()
-        tracked = self.tracker.update(frame.pixels, frame.time, forget_flow=self.fresh)
+        with on(self.analyzer.device):
+            tracked = self.tracker.update(frame.pixels, frame.time, forget_flow=self.fresh)
         self.fresh = False
         faces = [one.face for one in tracked]
         rows = self.analyzer.analyze(frame.pixels, faces=faces, input=self.path).to_rows(frame.index, frame.time)
