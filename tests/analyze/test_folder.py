@@ -226,7 +226,7 @@ def test_a_photo_that_kills_its_process_is_one_failure(
     for name in ("a.png", "b.png", "deadly.png", "e.png", "large.png", "m.png", "slow.png", "z.png"):
         save(folder / name, np.zeros((8, 8, 3), np.uint8))
     monkeypatch.setattr(batch, "analyze_photo", crash)
-    limited = replace(settings, options=replace(settings.options, limits=Limits(seconds=9, memory=600_000_000)))
+    limited = replace(settings, options=replace(settings.options, limits=Limits(seconds=9, memory=350_000_000)))
     summary = analyze_folder([str(folder)], out, limited, workers=2, quiet=True)
     assert [Path(name).stem for name in pd.read_csv(out)["input"]] == ["a", "b", "e", "m", "z"]
     failures = pd.read_csv(failures_path(out))
