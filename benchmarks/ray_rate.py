@@ -1,7 +1,8 @@
 """``--engine ray`` beside processes, on one machine: ``python -m benchmarks.ray_rate DIR [--workers 2] [--rounds 1]``.
 
-Takes turns on one folder of photos, then once more with Ray, killing an actor in the middle. Writes rates, the ratio,
-whether the tables were the same, and memory in both halves of each run to ``benchmarks/results/ray.json``.
+Takes turns on one folder of photos, then once more with Ray, killing an actor in the middle. Writes rates and processor
+seconds, their ratios (on a machine that others use the latter says more), whether the tables were the same, and memory
+in both halves of each run to ``benchmarks/results/ray.json``.
 Needs ``pip install -e '.[dev,ray]'``.
 """
 
@@ -35,7 +36,9 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.kill_after = kill_after
         self.seen: list[int] = []
+        self.spent: dict[int, float] = {}
         self.killed = 0
+        self.before = _spent(psutil.Process())
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -45,16 +48,24 @@ class Watch(threading.Thread):
             below = psutil.Process().children(recursive=True)
             workers = [p for p in below if _names(p) and "Hand" in _names(p)]
             self.seen.append(sum(_size(p) for p in (workers or below)))
+            now = {p.pid: _spent(p) for p in [psutil.Process(), *below]}
+            self.spent.update({pid: max(spent, self.spent.get(pid, 0.0)) for pid, spent in now.items()})
             if self.kill_after is not None and time.monotonic() - began > self.kill_after and workers:
                 os.kill(workers[0].pid, signal.SIGKILL)
                 self.killed, self.kill_after = self.killed + 1, None
 
     def stop(self) -> dict[str, Any]:
-        """Largest sum of resident memory in each half, bytes."""
+        """Largest sum of resident memory in each half, bytes; processor seconds of all processes, last seen."""
         self._over.set()
         self.join()
         half = len(self.seen) // 2
-        return {"memory_first_half": max(self.seen[:half] or [0]), "memory_second_half": max(self.seen[half:] or [0])}
+        here = psutil.Process().pid
+        cpu = sum(spent for pid, spent in self.spent.items() if pid != here) + self.spent[here] - self.before
+        return {
+            "cpu": round(cpu, 2),
+            "memory_first_half": max(self.seen[:half] or [0]),
+            "memory_second_half": max(self.seen[half:] or [0]),
+        }
 
 
 def _names(process: psutil.Process) -> str:
@@ -62,6 +73,15 @@ def _names(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
+
+
+def _spent(process: psutil.Process) -> float:
+    """Processor seconds of a process; 0 where it has just ended."""
+    try:
+        times = process.cpu_times()
+        return float(times.user + times.system)
+    except psutil.Error:
+        return 0.0
 
 
 def _size(process: psutil.Process) -> int:
@@ -103,10 +123,12 @@ def main() -> None:
         middle = statistics.median(run["seconds"] for run in runs if run["engine"] == "ray") / 2
         killed = timed(args.folder, tables["ray"], "ray", args.workers, middle)
         whole = pd.read_parquet(tables["processes"]).equals(pd.read_parquet(tables["ray"]))
+    cpu = {e: statistics.median(run["cpu"] / run["photos"] for run in runs if run["engine"] == e) for e in tables}
     rates = {e: statistics.median(run["rate"] for run in runs if run["engine"] == e) for e in tables}
     result = {
         "machine": machine(), "date": datetime.now(UTC).isoformat(timespec="seconds"), "workers": args.workers,
-        "ratio": round(rates["ray"] / rates["processes"], 3), "same_table": same, "runs": runs,
+        "ratio": round(rates["ray"] / rates["processes"], 3),
+        "cpu_ratio": round(cpu["processes"] / cpu["ray"], 3), "same_table": same, "runs": runs,
         "killed_in_the_middle": {**killed, "same_table": whole},
     }  # fmt: skip
     args.out.write_text(json.dumps(result, indent=2) + "\n")

@@ -156,6 +156,32 @@ def test_a_run_that_was_interrupted_goes_on(
     assert failures_path(out).read_bytes() == failures_path(whole).read_bytes()
 
 
+def test_keeping_a_piece_reads_no_earlier_one(
+    album: Path, settings: FolderSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a folder of a million photos would read its notes a billion times."""
+
+    def asked(number_of_photos: int) -> int:
+        count = 0
+        before = Journal.pieces
+
+        def pieces(self: Journal) -> object:
+            nonlocal count
+            count += 1
+            return before(self)
+
+        folder = tmp_path / f"of{number_of_photos}"
+        for number in range(number_of_photos):
+            save(folder / f"{number}.png", np.full((16, 16, 3), number, np.uint8))
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "pieces", pieces)
+            patch.setattr(batch, "PIECE_SECONDS", 0.0)  # a piece a photo
+            analyze_folder([str(folder)], tmp_path / f"{number_of_photos}.csv", settings, workers=0, quiet=True)
+        return count
+
+    assert asked(9) == asked(2)
+
+
 def test_what_changed_meanwhile_is_done_anew(
     face: UInt8, settings: FolderSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

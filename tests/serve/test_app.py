@@ -36,6 +36,7 @@ from mien.serve import ServeSettings
 from mien.serve.app import WEB, create_app
 from mien.serve.pool import WorkerPool
 from mien.serve.problems import AnalysisTimeoutError, BusyError
+from mien.serve.settings import RESTING_MEMORY
 from mien.types import AREAS, UInt8
 
 HOME = "http://127.0.0.1:8765"
@@ -659,3 +660,11 @@ def test_limits_are_shown(client: TestClient) -> None:
     limits = client.get("/api/about").json()["limits"]
     assert limits["memory"] == SMALL.memory
     assert limits["analysis_seconds"] == SMALL.analysis_seconds
+
+
+def test_the_page_says_what_was_measured_of_the_process_in_front() -> None:
+    root = Path(__file__).parents[2]
+    measured = json.loads((root / "benchmarks" / "results" / "serve.json").read_text())
+    page = (root / "docs" / "serve.md").read_text()
+    assert f"about {measured['workers_that_one_front_keeps_busy']} such workers" in " ".join(page.split())
+    assert max(run["worker_memory_at_the_end"] for run in measured["runs"]) < RESTING_MEMORY

@@ -274,6 +274,7 @@ class _Keeper:
     def __init__(self, journal: Journal, kept: dict[Key, int]) -> None:
         self._journal, self._kept = journal, kept
         self._piece = _Piece()
+        self._next = journal.next_number  # asked once: the journal reads every piece's note to tell
 
     def add(self, outcome: Outcome[PhotoTask, Finished]) -> None:
         self._piece.add(outcome)
@@ -284,7 +285,7 @@ class _Keeper:
         piece, self._piece = self._piece, _Piece()
         if not piece.photos:
             return
-        number = self._journal.next_number
+        number, self._next = self._next, self._next + 1
         note = {"photos": [list(photo.key) for photo in piece.photos], "failures": piece.failures}
         self._journal.commit(number, table_of(piece.rows), note)
         self._kept.update({photo.key: number for photo in piece.photos})
