@@ -196,7 +196,7 @@ def hidden_answers(cache: FaceCache, path: AnswerPath, split: Split, say: Say) -
                 canvases = [_behind(cache, int(row), TARGETS[number], rows, number) for row in some]
             looked = path.look(PreparedFaces(canvases), areas=())
             for row, logits, source in zip(some, looked.logits, looked.sources, strict=True):
-                if Source(source).kind == "hidden":
+                if source and Source(source).kind == "hidden":
                     found.setdefault(source, []).append((logits, int(cache.labels[row]), int(row)))
     return {
         source: HiddenAnswers(np.stack([row[0] for row in rows]), *np.array([row[1:] for row in rows], np.int64).T)
