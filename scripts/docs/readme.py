@@ -74,11 +74,25 @@ def results_text() -> str:
         lines.append("| " + " | ".join(cells) + " |")
     note = (
         f"{sizes}; macro recall and calibration error (15 bins) on the first. *whole face*: the face as it is, from "
-        "which `mien analyze` answers; the other areas alone, all else blanked (`--area`). *all within*: fused from "
-        "every area within the visible one. *unrepeated*: without the faces "
+        f"which `mien analyze` answers; the other areas alone, all else blanked (`--area`){by_vgg()}. *all within*: "
+        "fused from every area within the visible one. *unrepeated*: without the faces "
         f"whose picture also stands in training or validation, byte for byte. Network `{found['network']}`. Command: "
     )
     return "\n".join(lines) + f"\n\n{note}`{found['command']}`."
+
+
+def by_vgg() -> str:
+    """Which areas alone are answered by their VGGs."""
+    found = read("models/best_of_areas.json")
+    taken = [
+        name.replace("_", " and ") for name, row in (found or {"areas": {}})["areas"].items() if row["taken"] == "vgg"
+    ]
+    if not taken:
+        return ""
+    return (
+        f", {' and '.join(taken)} by the VGGs that see them enlarged, which were better on validation "
+        "([best_of_areas.json](docs/results/models/best_of_areas.json))"
+    )
 
 
 def study_text() -> str:
