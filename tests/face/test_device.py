@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from mien.errors import UsageError
-from mien.face import device
-from mien.face.device import current, device_of, on
+from mien.face import providers
+from mien.face.device import current, on
+from mien.face.providers import device_of
 
 
 @pytest.fixture(autouse=True)
 def only_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(device, "_installed", lambda: ["AzureExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(providers, "_installed", lambda: ["AzureExecutionProvider", "CPUExecutionProvider"])
     device_of.cache_clear()
     yield
     device_of.cache_clear()
@@ -30,16 +31,16 @@ def test_a_provider_that_is_not_installed_is_named_in_one_sentence() -> None:
 
 
 def test_a_provider_that_opens_nothing_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "_installed", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
-    monkeypatch.setattr(device, "_works", lambda name: name == "cpu")
+    monkeypatch.setattr(providers, "_installed", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(providers, "_works", lambda name: name == "cpu")
     assert device_of("auto") == ("cpu", "")
     assert device_of("cuda")[0] == "cpu"
     assert "opens no network on cuda" in device_of("cuda")[1]
 
 
 def test_auto_takes_an_accelerator_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "_installed", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
-    monkeypatch.setattr(device, "_works", lambda name: True)
+    monkeypatch.setattr(providers, "_installed", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(providers, "_works", lambda name: True)
     assert device_of("auto") == ("cuda", "")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mien.errors import UsageError
-from mien.face import device, session
+from mien.face import device, providers, session
 from mien.face.session import Session
 
 
@@ -78,19 +78,19 @@ def test_worker_processes_keep_to_one_core(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 def fresh_devices() -> Iterator[None]:
-    device.device_of.cache_clear()
+    providers.device_of.cache_clear()
     yield
-    device.device_of.cache_clear()
+    providers.device_of.cache_clear()
 
 
 def test_the_cpu_is_always_there(fresh_devices: None) -> None:
-    assert device.device_of("cpu") == ("cpu", "")
+    assert providers.device_of("cpu") == ("cpu", "")
 
 
 def test_an_absent_device_is_one_sentence_and_the_cpu(fresh_devices: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "_installed", lambda: ["AzureExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(providers, "_installed", lambda: ["AzureExecutionProvider", "CPUExecutionProvider"])
 
-    chosen, why = device.device_of("cuda")
+    chosen, why = providers.device_of("cuda")
 
     assert chosen == "cpu"
     assert why == "the onnxruntime installed here has no cuda (it has cpu): working on the cpu"
@@ -99,11 +99,11 @@ def test_an_absent_device_is_one_sentence_and_the_cpu(fresh_devices: None, monke
 def test_a_device_without_its_driver_is_one_sentence_and_the_cpu(
     fresh_devices: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device, "_installed", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
-    monkeypatch.setattr(device, "_works", lambda name: name == "cpu")
+    monkeypatch.setattr(providers, "_installed", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(providers, "_works", lambda name: name == "cpu")
 
-    assert device.device_of("auto") == ("cpu", "")
-    chosen, why = device.device_of("cuda")
+    assert providers.device_of("auto") == ("cpu", "")
+    chosen, why = providers.device_of("cuda")
 
     assert chosen == "cpu"
     assert "driver" in why
@@ -111,11 +111,11 @@ def test_a_device_without_its_driver_is_one_sentence_and_the_cpu(
 
 def test_auto_takes_what_was_installed_on_purpose(fresh_devices: None, monkeypatch: pytest.MonkeyPatch) -> None:
     here = ["CoreMLExecutionProvider", "DmlExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(device, "_installed", lambda: here)
-    monkeypatch.setattr(device, "_works", lambda name: True)
+    monkeypatch.setattr(providers, "_installed", lambda: here)
+    monkeypatch.setattr(providers, "_works", lambda name: True)
 
-    assert device.device_of("auto") == ("directml", "")
-    assert device.device_of("coreml") == ("coreml", "")
+    assert providers.device_of("auto") == ("directml", "")
+    assert providers.device_of("coreml") == ("coreml", "")
 
 
 def test_an_unknown_device_is_a_wrong_call() -> None:

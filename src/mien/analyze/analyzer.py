@@ -30,8 +30,9 @@ from mien.analyze.provenance import provenance_of
 from mien.errors import ModelError, NotCalibratedError, writable
 from mien.face import images
 from mien.face.detect import detect, face_at
-from mien.face.device import Device, device_of, on
+from mien.face.device import Device, on
 from mien.face.images import ImageSource
+from mien.face.providers import device_of
 from mien.trust import fusion
 from mien.trust.answer import AnswerPath, Judge, PictureFaces, contributions_of, crops_of_faces, predictions_of
 from mien.trust.authenticity import Calibration

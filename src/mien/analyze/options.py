@@ -37,7 +37,7 @@ class AnalyzerOptions:
         prior: mix of emotions among the faces, where it is not that of the calibration: a
             :class:`~mien.trust.prior.Prior`, what :meth:`Prior.parse` reads (``"balanced"``), or shares by emotion.
         device: where the networks run: ``auto``, ``cpu``, ``cuda``, ...; one that cannot be used is replaced by the cpu
-            (:func:`mien.face.device.device_of`), and ``Analyzer.device`` says which it is.
+            (:func:`mien.face.providers.device_of`), and ``Analyzer.device`` says which it is.
         limits: on pixels and bytes of a picture and on the work on it.
 
     Raises:

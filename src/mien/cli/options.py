@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.cli.limits import limits_of
-from mien.face.device import DEVICES, device_of
+from mien.face.device import DEVICES
+from mien.face.providers import device_of
 from mien.trust.prior import Prior
 
 if TYPE_CHECKING:

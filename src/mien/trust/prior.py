@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from mien.errors import UsageError
+from mien.trust.fitted import read_fitted
 from mien.types import EMOTIONS, N_EMOTIONS, Float64
 
 BALANCED = "balanced"
@@ -84,9 +85,7 @@ class Prior:
         if text == BALANCED:
             return cls(BALANCED, (1.0,) * N_EMOTIONS)
         if text == "ferplus":
-            from mien.trust.authenticity import Calibration  # which imports this module
-
-            return cls("ferplus", tuple(float(s) for s in Calibration.load().prior))
+            return cls("ferplus", read_fitted(None, "calibration.json", None, _fitted_shares))
         if "=" in text and not (files and Path(text).is_file()):
             return cls.of(_pairs(part.partition("=")[::2] for part in text.split(",") if part.strip()))
         if not files:
@@ -197,6 +196,11 @@ def reweighted(probabilities: Float64, weights: Float64) -> Float64:
     """
     out = np.maximum(probabilities, 1e-12) * weights
     return np.asarray(out / out.sum(axis=1, keepdims=True), np.float64)
+
+
+def _fitted_shares(calibration: Mapping[str, Any]) -> tuple[float, ...]:
+    """The mix among the faces that the shipped networks were calibrated on."""
+    return tuple(float(share) for share in calibration["prior"])
 
 
 def judged_under(
