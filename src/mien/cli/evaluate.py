@@ -16,7 +16,7 @@ import pandas as pd
 from mien.data.cache import FaceCache
 from mien.data.samples import SPLITS
 from mien.errors import UsageError
-from mien.jobs.files import replace_file
+from mien.jobs.files import replace_file, replacing
 from mien.measure.evaluation import summaries
 from mien.measure.predictions import fused_table, predict, predict_visualisation
 from mien.trust.authenticity import Calibration
@@ -108,7 +108,8 @@ def _subsets(args: argparse.Namespace) -> int:
         "models": models.entry(models.areas[-1]).sha256[:12], "subsets": measured,
     }  # fmt: skip
     if args.table:
-        table.round(5).to_csv(args.table, index=False)
+        with replacing(args.table.expanduser()) as scratch:
+            table.round(5).to_csv(scratch, index=False)
     text = json.dumps(result, indent=1)
     if args.out:
         replace_file(args.out.expanduser(), text + "\n")
@@ -141,8 +142,8 @@ def _disturbances(args: argparse.Namespace) -> int:
         samples, models, lambda area, crops: models.logits(area, crops).argmax(axis=1), args.workers,
         lambda text: print(text, file=sys.stderr),
     )  # fmt: skip
-    args.disturbances.parent.mkdir(parents=True, exist_ok=True)
-    table.round(5).to_csv(args.disturbances, index=False)
+    with replacing(args.disturbances.expanduser()) as scratch:
+        table.round(5).to_csv(scratch, index=False)
     if args.record:
         replace(models.manifest, face_size_range=measured_sizes(table)).write()
     wide = table.pivot(index="disturbance", columns="area", values="accuracy")

@@ -16,6 +16,7 @@ from mien.errors import DatasetError, InputError, MissingExtraError, UsageError
 from mien.face.crops import canvas_of, cut
 from mien.face.detect import FOUND_BY, DetectorChoice, detect_one
 from mien.face.spec import CropSpec
+from mien.jobs.files import replacing
 from mien.types import AREAS, Emotion, Float32, UInt8
 
 TILE = 160
@@ -171,8 +172,8 @@ def write_sheet(sheet: Sheet, path: Path) -> None:
     for line, row in enumerate(sheet.rows):
         axes.text(-GAP, line * (TILE + GAP) + TILE / 2, _shortened(row.title), ha="right", va="center", fontsize=7)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
+        with replacing(path) as scratch:
+            figure.savefig(scratch)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror})") from error
 

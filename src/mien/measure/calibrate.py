@@ -14,7 +14,7 @@ import pandas as pd
 from mien.data.cache import FaceCache
 from mien.data.samples import Split
 from mien.errors import TableError
-from mien.jobs.files import replace_file, replace_json
+from mien.jobs.files import replace_file, replace_json, replacing
 from mien.measure.covered import HiddenAnswers, OccludedViews, hidden_answers, occluded_views
 from mien.measure.fit.check import TrustCheck, check_trust, coverage_of, repeated_coverage
 from mien.measure.fit.contribution import ContributionCheck, measure_contribution
@@ -253,7 +253,8 @@ def _write_results(folder: Path, one: _One) -> None:
             "coalitions": one.contribution.values, "psychology": one.contribution.psychology,
         }  # fmt: skip
     for name, table in written.items():
-        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
+        with replacing(folder / f"{name}.csv") as scratch:
+            table.to_csv(scratch, index=False, float_format="%.6g")
     _draw(folder, one)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mien.errors import MissingExtraError
 from mien.face.colours import BLUE, PART_COLOURS
+from mien.jobs.files import replacing
 from mien.trust.fitted import lookup
 from mien.types import AREAS, EMOTIONS, PARTS
 
@@ -134,4 +135,5 @@ def _save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.hashsalt": "mien"}):
         metadata = {"Software": None} if path.suffix == ".png" else {"Date": None} if path.suffix == ".svg" else None
-        figure.savefig(path, dpi=130, metadata=metadata)
+        with replacing(path) as scratch:
+            figure.savefig(scratch, dpi=130, metadata=metadata)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from mien.data.cache import FaceCache
 from mien.errors import TableError
-from mien.jobs.files import replace_file, replace_json
+from mien.jobs.files import replace_file, replace_json, replacing
 from mien.measure import metrics
 from mien.measure.covered import Say, cover, truly_visible
 from mien.measure.metrics import calibration_error
@@ -206,9 +206,10 @@ def measure_to(
     measured = measure(FaceCache.open(cache_folder), AnswerPath.of(models, rule), calibration, faces, say)
     table, found = summary(measured), detection(measured)
     results.mkdir(parents=True, exist_ok=True)
-    table.to_csv(results / "occlusion.csv", index=False, float_format="%.6g")
-    summary(measured, "kind").to_csv(results / "occlusion_kinds.csv", index=False, float_format="%.6g")
-    found.to_csv(results / "occlusion_detection.csv", index=False, float_format="%.6g")
+    written = {"occlusion": table, "occlusion_kinds": summary(measured, "kind"), "occlusion_detection": found}
+    for name, rows in written.items():
+        with replacing(results / f"{name}.csv") as scratch:
+            rows.to_csv(scratch, index=False, float_format="%.6g")
     draw_occlusion(table, results / "occlusion.png")
     out = {
         "command": command, "network": models.network, "n": len(measured.table),

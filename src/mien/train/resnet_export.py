@@ -24,6 +24,7 @@ from mien.data.covered import CoveredFace
 from mien.face.areas import PIECES
 from mien.face.spec import CropSpec
 from mien.jobs.checkout import commit
+from mien.jobs.files import replace_file
 from mien.train.export import Precision, biased, choose_bias, halve, quantise
 from mien.train.resnet import FaceResNet
 from mien.train.resnet_run import NAME, TrainedResNet, ViewData, made, plain_faces
@@ -208,7 +209,7 @@ def _write(trained: TrainedResNet, data: ViewData, path: Path, precision: Precis
         else:
             if precision == "fp16":
                 halve(plain)
-            path.write_bytes(plain.read_bytes())
+            replace_file(path, plain.read_bytes())
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from mien.analyze.video.series import Series
 from mien.errors import InputError, MissingExtraError, UsageError
 from mien.face.colours import EMOTION_COLOURS, INK, PART_COLOURS, SOFT_INK
+from mien.jobs.files import replacing
 from mien.types import EMOTIONS, PARTS
 
 MOST_FACES = 12
@@ -51,7 +52,8 @@ def save_timeline(series: Sequence[Series], path: Path, seconds: float | None = 
             axes.set_xlabel("time (s)")
     _legend(figure)
     try:
-        figure.savefig(path, dpi=130)
+        with replacing(path) as scratch:
+            figure.savefig(scratch, dpi=130)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 

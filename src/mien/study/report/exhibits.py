@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mien.errors import TableError
-from mien.jobs.files import replace_file
+from mien.jobs.files import replace_file, replacing
 from mien.types import Interval, UInt8
 
 
@@ -74,10 +74,12 @@ class Exhibit:
         text = f'{json.dumps(about, ensure_ascii=False)[:-1]}, "rows": {rows}}}\n'
         replace_file(results / f"{self.id}.json", text)
         if not self.missing:
-            self.data.to_csv(results / f"{self.id}.csv", index=False, float_format="%.6g")
+            with replacing(results / f"{self.id}.csv") as scratch:
+                self.data.to_csv(scratch, index=False, float_format="%.6g")
         for name, picture in self.pictures.items():
             stored = picture if picture.ndim == 2 else np.ascontiguousarray(picture[..., ::-1])
-            cv2.imwrite(str(results / f"{self.id}.{name}.png"), stored, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+            with replacing(results / f"{self.id}.{name}.png") as scratch:
+                cv2.imwrite(str(scratch), stored, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
     @classmethod
     def read(cls, file: Path) -> Exhibit:
