@@ -107,7 +107,7 @@ def _cards(models: Models, evaluation: Mapping[str, Any]) -> Iterator[_Card]:
             raise TableError(f"the evaluation is not of this folder's {models.network} network for {area.value}")
         entry = models.entry(area).to_dict()
         name, measures = f"{models.network}-{area.value}", evaluation["areas"][area.value]
-        yield _Card(name, models.network, area, entry, megabytes(entry), latency(models, area), measures)
+        yield _Card(name, _family_of(models, area), area, entry, megabytes(entry), latency(models, area), measures)
     if "visualisation" in evaluation:
         if evaluation["models"].get("visualisation") != models.visualisation.sha256[:12]:
             raise TableError("the evaluation is not of this folder's visualisation network")
@@ -116,9 +116,17 @@ def _cards(models: Models, evaluation: Mapping[str, Any]) -> Iterator[_Card]:
         yield _Card("densenet-whole_face", "densenet", area, entry, megabytes(entry), milliseconds, measures)
 
 
+def _family_of(models: Models, area: Area) -> str:
+    """The family of the network that answers for an area: another than the folder's where that one was better."""
+    own = models.entry(area).sha256
+    others = [name for name, entries in models.manifest.networks.items() if name != models.network
+              and area in entries and entries[area].sha256 == own]  # fmt: skip
+    return others[0] if others else models.network
+
+
 def _lines(card: _Card, dataset: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
     entry, side = card.entry, CropSpec.from_key(card.entry["spec"]).size
-    yield f"# {card.network}: {card.area.words}"
+    yield f"# {card.name.partition('-')[0]}: {card.area.words}"
     yield ""
     yield "Made by `mien cards`; every number was measured by the command beside it."
     yield ""
