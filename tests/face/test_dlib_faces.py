@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -167,3 +169,14 @@ def test_photos_are_never_changed(gray: UInt8) -> None:
     detect(gray)
     assert (before == gray).all()
     assert Path(model_file("mmod_human_face_detector.dat")).suffix == ".dat"
+
+
+@pytest.mark.parametrize("shape", [(8, 300), (300, 8), (12_000, 100), (60, 20_000), (641, 9), (16, 16_384)])
+def test_a_thin_photo_never_ends_the_process(shape: tuple[int, int]) -> None:
+    code = (
+        "import numpy as np; from mien.face.detect import detect\n"
+        f"picture = np.random.default_rng(0).integers(0, 256, {shape}).astype(np.uint8)\n"
+        "assert detect(picture, 'dlib') == []"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

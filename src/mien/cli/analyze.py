@@ -161,6 +161,8 @@ def _answers(analyzer: Analyzer, path: str, args: argparse.Namespace) -> Answers
     except MienError as error:
         if isinstance(error, InputError) and not isinstance(error, ImageError):
             raise InputError(f"{path}: {error}") from None
+        if isinstance(error, ImageError) and not str(error).startswith(f"{writable(path)}: "):
+            raise ImageError(f"{writable(name)}: {error}") from None
         raise
     except MemoryError:
         raise InputError(f"{path}: it needs more memory than --max-memory allows") from None

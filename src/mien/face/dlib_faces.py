@@ -43,6 +43,9 @@ CNN_SIDE = 800
 SMALL_SIDE = 256
 """A photo whose longer side is below this is taken as a close crop and enlarged like a data set's picture."""
 
+LEAST_SIDE = 16
+"""dlib's CNN reads and writes outside its memory in pictures narrower than 10 pixels, and no face is seen in these."""
+
 _local = threading.local()
 
 
@@ -87,11 +90,15 @@ def _cnn() -> Any:
 
 
 def _hog_boxes(gray: UInt8, threshold: float = 0.0) -> tuple[Float32, list[float]]:
+    if min(gray.shape) < LEAST_SIDE:
+        return _as_array([]), []
     boxes, scores, _ = _hog().run(gray, 0, threshold)
     return _as_array(boxes), [float(s) for s in scores]
 
 
 def _cnn_boxes(gray: UInt8) -> tuple[Float32, list[float]]:
+    if min(gray.shape) < LEAST_SIDE:
+        return _as_array([]), []
     found = _cnn()(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB), 0)
     return _as_array([f.rect for f in found]), [float(f.confidence) for f in found]
 
