@@ -295,15 +295,21 @@ def _add(total: dict[str, Any], result: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def serving(*options: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """``mien serve`` as a process of its own, ended afterwards: its port and itself."""
+def serving(*options: str, **process: Any) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """``mien serve`` as a process of its own, ended afterwards: its port and itself.
+
+    Args:
+        options: of the command.
+        process: what else :class:`subprocess.Popen` shall know, such as ``cwd``.
+    """
     command = [sys.executable, "-m", "mien", "serve", "--port", "0", "--header-seconds", "2", "--upload-seconds", "2"]
-    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, *options], **pipes, **process) as server:
         try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline().strip().rstrip("/").rpartition(":")[2]), process
+            assert server.stdout is not None
+            yield int(server.stdout.readline().strip().rstrip("/").rpartition(":")[2]), server
         finally:
-            process.terminate()
+            server.terminate()
 
 
 def requests(kind: str, first: int, count: int, seed: int, workers: int) -> dict[str, Any]:
