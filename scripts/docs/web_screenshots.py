@@ -30,7 +30,9 @@ def opened(page: Page, home: str) -> None:
 
 
 def shoot(page: Page, path: Path, *, whole: bool = True) -> None:
-    """Save a picture of the page, once nothing moves any more."""
+    """Save a picture of the page from its top, once all its images are there and nothing moves any more."""
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_function("[...document.images].every(i => !i.checkVisibility() || (i.complete && i.naturalWidth))")
     page.wait_for_timeout(800)
     page.screenshot(path=path, full_page=whole)
 

@@ -294,16 +294,31 @@ def _add(total: dict[str, Any], result: dict[str, Any]) -> None:
     total["peak_mb"] = max(total["peak_mb"], round(result["megabytes"]))
 
 
+@contextlib.contextmanager
+def serving(*options: str, **process: Any) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """``mien serve`` as a process of its own, ended afterwards: its port and itself.
+
+    Args:
+        options: of the command.
+        process: what else :class:`subprocess.Popen` shall know, such as ``cwd``.
+    """
+    command = [sys.executable, "-m", "mien", "serve", "--port", "0", "--header-seconds", "2", "--upload-seconds", "2"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, *options], **pipes, **process) as server:
+        try:
+            assert server.stdout is not None
+            yield int(server.stdout.readline().strip().rstrip("/").rpartition(":")[2]), server
+        finally:
+            server.terminate()
+
+
 def requests(kind: str, first: int, count: int, seed: int, workers: int) -> dict[str, Any]:
     """Mutated HTTP requests to a server of its own, from several callers at once; between them whole ones, alone."""
     import psutil
 
-    command = [sys.executable, "-m", "mien", "serve", "--port", "0", "--header-seconds", "2", "--upload-seconds", "2"]
     statuses, faults, slowest = Counter[str](), list[list[Any]](), 0.0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with serving() as (port, process):
         try:
-            assert process.stdout is not None
-            port = int(process.stdout.readline().strip().rstrip("/").rpartition(":")[2])
             wanted = next(reversed([_whole(port) for _ in range(4)]))
             server = psutil.Process(process.pid)
             before = server.memory_info().rss / 1e6, server.num_fds()
@@ -355,6 +370,12 @@ def _whole(port: int) -> str:
     return said
 
 
+def request_of(seed: int, number: int) -> tuple[bytes, bool]:
+    """The request of a number, and whether its caller hangs up without waiting for the answer."""
+    generator = np.random.default_rng([seed, number, 8])
+    return _request(generator), generator.random() < 0.1
+
+
 def _request(generator: np.random.Generator) -> bytes:
     paths = [
         "/",
@@ -392,8 +413,7 @@ def _request(generator: np.random.Generator) -> bytes:
 
 def _ask(port: int, seed: int, number: int) -> tuple[str, float]:
     """The status of a request's answer, or how the connection ended, and the seconds until then."""
-    generator = np.random.default_rng([seed, number, 8])
-    request, hang_up, begun = _request(generator), generator.random() < 0.1, time.perf_counter()
+    (request, hang_up), begun = request_of(seed, number), time.perf_counter()
     answer = b""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=8) as connection:
         connection.sendall(request)
@@ -442,6 +462,28 @@ def commit() -> str:
     return ""
 
 
+def again(which: str, seed: int) -> str:
+    """Make one input again, write it to a file here, and say what it does.
+
+    Args:
+        which: ``KIND:NUMBER``.
+    """
+    kind, _, number = which.partition(":")
+    if kind == "requests":
+        name, data = "", request_of(seed, int(number))[0]
+    else:
+        name, data = made(kind, seed, int(number))
+    Path(f"fuzz-{kind}-{number}{name if name.startswith('.') else '.bin'}").write_bytes(data)
+    if kind != "requests":
+        return TRIES[kind](name, data)
+    with serving() as (port, process):
+        _whole(port)
+        status, seconds = _ask(port, seed, int(number))
+        process.terminate()
+        _, complaints = process.communicate(timeout=30)
+    return f"{status} after {seconds:.2f} s{complaints and ': '}{complaints}"
+
+
 def main() -> int:
     """Run what was asked for, into the results file beside its other kinds; exit code 1 where there was a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -454,10 +496,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="KIND:NUMBER", help="make one input again and show what it does")
     args = parser.parse_args()
     if args.only:
-        kind, _, number = args.only.partition(":")
-        name, data = made(kind, args.seed, int(number))
-        Path(f"fuzz-{kind}-{number}{name if name.startswith('.') else '.bin'}").write_bytes(data)
-        print(TRIES[kind](name, data))
+        print(again(args.only, args.seed))
         return 0
     old = json.loads(args.out.read_text()) if args.out.is_file() and not args.fresh else {}
     results: dict[str, Any] = old | {
