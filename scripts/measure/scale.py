@@ -1,9 +1,9 @@
 """What a million and a billion photos take, from measured figures: ``python scripts/measure/scale.py --table FILE``.
 
-Reads the rates of ``benchmarks/results/ray.json`` (``python -m benchmarks.ray_rate``), measures what the one process
-that lists, keeps and writes costs a photo (rows of the bundled photo, without analysing anything), takes bytes a photo
-from a table that was really written (FILE, .parquet), and writes ``benchmarks/results/scale.json`` and the table in
-``docs/scale.md``.
+Reads processor seconds a photo of ``benchmarks/results/folder.json`` (``python -m benchmarks.folder_rate``) and memory
+of ``ray.json`` (``python -m benchmarks.ray_rate``), measures what the one process that lists, keeps and writes costs a
+photo (rows of the bundled photo, without analysing anything), takes bytes a photo from a table that was really written
+(FILE, .parquet), and writes ``benchmarks/results/scale.json`` and the table in ``docs/scale.md``.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ def drive(count: int) -> dict[str, float]:
 def measured(table: Path) -> dict[str, float]:
     """The figures on which all else rests."""
     ray = json.loads((RESULTS / "ray.json").read_text())
-    rates = [run["rate"] / ray["workers"] for run in ray["runs"] if run["engine"] == "ray"]
+    folder = json.loads((RESULTS / "folder.json").read_text())
     some, more = (_driven(count) for count in (SOME, MORE))
     answers = pd.read_parquet(table)
     return {
-        "photos_a_core_second": sum(rates) / len(rates),
+        "photos_a_core_second": 1 / folder["results"]["mien"]["cpu"],
         "driver_seconds_a_photo": (more["cpu"] - some["cpu"]) / (MORE - SOME),
         "driver_bytes_a_photo": max(0.0, (more["memory"] - some["memory"]) / (MORE - SOME)),
         "table_bytes_a_photo": table.stat().st_size / answers["input"].nunique(),
@@ -103,20 +103,22 @@ def words(result: dict[str, Any]) -> str:
     lines = [f"| | {' | '.join(of)} |", "|---|" + "---|" * len(of)]
     for key, title, form in (
         ("core_hours", "hours of one core", "{:,.0f}"),
-        ("machine_days", f"days of one machine of {MACHINE_CORES} such cores", "{:,.1f}"),
+        ("machine_days", f"days of one machine of {MACHINE_CORES} such cores", "{:,.2f}"),
         ("table_gb", "Parquet, GB", "{:,.1f}"),
         ("driver_hours", "hours of the process that lists, keeps and writes", "{:,.1f}"),
         ("calls", f"calls of at most {PART:,} photos", "{:,.0f}"),
-        ("driver_gb_a_call", "that process's memory for the list, GB a call", "{:,.1f}"),
+        ("driver_gb_a_call", "that process's memory beyond what it starts with, GB a call", "{:,.1f}"),
     ):
         lines.append(f"| {title} | " + " | ".join(form.format(of[name][key]) for name in of) + " |")
     feeds = 1 / figures["driver_seconds_a_photo"] / figures["photos_a_core_second"]
     return "\n".join(lines) + (
-        f"\n\nFrom {figures['photos_a_core_second']:.2f} photos a second and core ({figures['faces_a_photo']:.2f} "
-        f"faces a photo), {figures['driver_seconds_a_photo'] * 1000:.2f} ms a photo of the one process that lists, "
-        f"keeps and writes (so it feeds about {feeds:,.0f} cores), {figures['table_bytes_a_photo'] / 1000:.1f} kB of "
-        f"Parquet a photo, and {figures['worker_bytes'] / 1e9:.2f} GB an actor. Load average while that was measured: "
-        f"{result['load_average']}. Command: `python scripts/measure/scale.py --table answers.parquet`."
+        f"\n\nFrom {figures['photos_a_core_second']:.2f} photos a second of a core's processor time "
+        f"({figures['faces_a_photo']:.2f} faces a photo), {figures['driver_seconds_a_photo'] * 1000:.2f} ms a photo of "
+        "the one process that lists, "
+        f"keeps and writes (so it feeds about {feeds:,.0f} cores, Ray's own part not counted), "
+        f"{figures['table_bytes_a_photo'] / 1000:.1f} kB of "
+        f"Parquet a photo, and {figures['worker_bytes'] / 1e9:.2f} GB an actor."
+        f" Command: `python scripts/measure/scale.py --table answers.parquet`."
     )
 
 
@@ -133,9 +135,8 @@ def main() -> None:
         parser.error("name a table, as in  --table answers.parquet")
     figures = measured(args.table)
     ray = json.loads((RESULTS / "ray.json").read_text())
-    loads = sorted(run["load_average"] for run in ray["runs"])
     result = {
-        "machine": ray["machine"], "load_average": f"{loads[0]:g} to {loads[-1]:g} on {ray['machine']['cores']} cores",
+        "machine": ray["machine"], "ratio_of_ray": ray["ratio"],
         "measured": figures, "takes": {name: taken(count, figures) for name, count in SIZES.items()},
     }  # fmt: skip
     (RESULTS / "scale.json").write_text(json.dumps(result, indent=2) + "\n")
