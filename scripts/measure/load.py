@@ -30,9 +30,9 @@ from typing import Any
 import fuzz
 import numpy as np
 import psutil
+from mien.serve.examples import TITLES
 
 from mien.assets import SAMPLE
-from mien.serve.examples import TITLES
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "results" / "load.json"
