@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=60, help="of each kind")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    result: dict[str, Any] = {"command": "python scripts/measure/sideways.py DATA"}
+    result: dict[str, Any] = {"command": f"python scripts/measure/sideways.py DATA --photos {args.photos}"}
     for kind in ("without_mask", "with_mask"):
         paths = sorted((args.data / "masks" / kind).glob("*"))
         marks: dict[int, list[tuple[bool, bool, bool]]] = {1: [], 2: [], 3: []}
