@@ -27,7 +27,7 @@ TURNED: tuple[Look, ...] = (Look("back", 0.1, 1, 0.5), Look("back", 0.1, 3, 0.5)
 TILE = Look("back", 0.0, least=0.5)
 SMALLEST = 12.0
 """BlazeFace (back) finds a face whose longer side is at least one part in so many of what it sees; at one part in 16
-it misses one face of 44 pixels in 17 (docs/results/detection/sizes.json is of this setting)."""
+more faces of 44 pixels go unseen (scripts/measure/sizes.py measures it)."""
 STEP = 4.0
 """Tiles of one level are so many times larger than those of the level below; they overlap by one part in so many."""
 MOST = 1000
