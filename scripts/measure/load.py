@@ -3,13 +3,8 @@
     python scripts/measure/load.py [--clients 50] [--seconds 60] [--garbage 0.1]
 
 Each client asks again as soon as it is answered; where the server is busy (503) it waits as long as ``Retry-After``
-<<<<<<< HEAD
-says. Good requests have been asked before, one at a time, and must be answered as then, but for the date. The server
-has a home, a folder for temporary files and a working folder of its own, so that what it leaves on disk is seen.
-=======
 says. Good requests were asked before, one at a time, and must be answered as then, but for the date. The server has
 a home, a folder for temporary files and a working folder of its own, so that what it leaves on disk is seen.
->>>>>>> h18-s7
 
 What counts as a fault, and makes the exit code 1: a 5xx that is no honest 503 (a ``BusyError`` in a sentence,
 with ``Retry-After``), a good request answered otherwise or not at all, memory or descriptors that grow, a file left.
@@ -35,8 +30,8 @@ from typing import Any
 import fuzz
 import numpy as np
 import psutil
-from mien.serve.examples import TITLES
 
+from mien.analyze.examples import TITLES
 from mien.assets import SAMPLE
 
 ROOT = Path(__file__).resolve().parents[2]
