@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,10 +19,9 @@ from mien.data.cache import FaceCache
 from mien.measure import metrics
 from mien.measure.cards import latency
 from mien.measure.predictions import labels_of, logits_of, predict
-from mien.train.export import ExportConfig, release
+from mien.train.export import ExportConfig, export_trainings
 from mien.train.runs import load
 from mien.trust.authenticity import softmax
-from mien.trust.folder import write_manifest
 from mien.trust.models import Models
 
 
@@ -31,12 +31,12 @@ def measure(cache: FaceCache, run: str, folder: Path) -> list[dict[str, object]]
     trained = load(run)
     for precision in ("fp32", "int8"):
         out = folder / precision
-        manifest = release(cache, [trained], out, ExportConfig(precision), lambda _: None)
+        manifest = export_trainings(cache, [trained], out, ExportConfig(precision), lambda _: None)
+        network = trained.config.network
+        entries = manifest.networks[network]
         for flip in (False, True):
-            for entry in manifest["networks"][trained.config.network].values():
-                entry["flip"] = flip
-            write_manifest(out, manifest)
-            models = Models(out, trained.config.network, threads=1)
+            manifest.with_entries(network, {area: replace(entry, flip=flip) for area, entry in entries.items()}).write()
+            models = Models(out, network, threads=1)
             for area in models.areas:
                 table, entry = predict(cache, models, "validation", (area,), bias=False), models.entry(area)
                 logits, labels = logits_of(table), labels_of(table)

@@ -23,7 +23,7 @@ from mien.data.pictures import load_gray
 from mien.face.crops import canvas_of, cut
 from mien.face.detect import detect_one
 from mien.face.spec import CropSpec
-from mien.train.batches import parts_of
+from mien.train.batches import part_bits
 from mien.train.networks import predict
 from mien.train.runs import Trained, load
 from mien.types import Float32, UInt8
@@ -36,7 +36,7 @@ def answers(trained: Trained, spec: CropSpec, grays: list[UInt8], points: list[F
     (area,) = trained.config.areas
     canvases = [canvas_of(g, p, spec.face_size, spec.sampling) for g, p in zip(grays, points, strict=True)]
     crops = torch.from_numpy(np.stack([cut(canvas, area, spec) for canvas in canvases]))
-    return np.asarray(predict(trained.network, crops, parts_of([area]).expand(len(crops), 3)).argmax(dim=1).numpy())
+    return np.asarray(predict(trained.network, crops, part_bits([area]).expand(len(crops), 3)).argmax(dim=1).numpy())
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from mien.analyze.cluster import on_ray
 from mien.analyze.folder import FolderSettings, analyze_folder
 from mien.analyze.options import AnalyzerOptions
 from mien.errors import ModelError, WorkerError
-from mien.jobs.journal import failures_path
+from mien.jobs.tables import failures_path
 from mien.jobs.workers import Lost, Outcome
 from mien.types import UInt8
 
