@@ -176,7 +176,7 @@ async def campaign(port: int, process: psutil.Process, args: argparse.Namespace)
     before, tally, until = used(process), Tally(), time.monotonic() + args.seconds
     clients = [client(number, port, until, args.garbage, known, tally) for number in range(args.clients)]
     samples, *_ = await asyncio.gather(watch(process, until), *clients)
-    await asyncio.sleep(7)  # connections that nobody ended are ended
+    await asyncio.sleep(12)  # connections that nobody ended are ended
     after, again = used(process), await quiet(port, requests)
     quarter = max(1, len(samples) // 4)
     parts = [statistics.median(s["megabytes"] for s in samples[i : i + quarter]) for i in (quarter, 3 * quarter)]
@@ -218,7 +218,8 @@ def main() -> int:
             place.mkdir()
         environment = os.environ | {"HOME": str(places["home"]), "TMPDIR": str(places["tmp"])}
         environment |= {"PYTHONPATH": str(ROOT / "src"), "XDG_CACHE_HOME": str(places["home"])}
-        with fuzz.serving(env=environment, cwd=places["here"]) as (port, server):
+        usual = ("--header-seconds", "10", "--upload-seconds", "30")
+        with fuzz.serving(*usual, env=environment, cwd=places["here"]) as (port, server):
             found = asyncio.run(campaign(port, psutil.Process(server.pid), args))
             loads.append(round(os.getloadavg()[0], 2))
             server.terminate()
