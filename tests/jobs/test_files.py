@@ -52,6 +52,12 @@ def test_an_array_is_filled_in_place_and_whole(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), [[0, 0], [5, 5], [0, 0]])
 
 
+OTHER = """
+import sys
+from pathlib import Path
+from mien.jobs.files import replace_file
+replace_file(Path(sys.argv[1]), "theirs")
+"""
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -68,3 +74,14 @@ def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "t.csv")], check=False)
     assert done.returncode == -signal.SIGKILL
     assert (tmp_path / "t.csv").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+    replace_file(tmp_path / "t.csv", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
+    with replacing(tmp_path / "t.csv") as scratch:
+        scratch.write_text("mine")
+        subprocess.run([sys.executable, "-c", OTHER, str(tmp_path / "t.csv")], check=True)
+        assert (tmp_path / "t.csv").read_text() == "theirs"
+    assert (tmp_path / "t.csv").read_text() == "mine"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
     is missing; the scratch name keeps the ending, for libraries that choose the format by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    scratch = _scratch_of(path)
     try:
         yield scratch
         with scratch.open("rb+") as file:
@@ -30,6 +33,33 @@ def replacing(path: Path) -> Iterator[Path]:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _scratch_of(path: Path) -> Path:
+    """A name of this machine and process: two that write the same never share one. What killed processes left goes."""
+    mine = f".{path.name}.{_machine()}-"
+    for old in path.parent.glob(f"{glob.escape(mine)}*.tmp{glob.escape(path.suffix)}"):
+        owner = old.name[len(mine) :].partition(".")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            old.unlink(missing_ok=True)
+    return path.with_name(f"{mine}{os.getpid()}.tmp{path.suffix}")
+
+
+@cache
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":  # there signal 0 is Ctrl-C
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
