@@ -29,8 +29,8 @@ SMALLEST = 12.0
 """BlazeFace (back) finds a face whose longer side is at least one part in so many of what it sees; at one part in 16
 more faces of 44 pixels go unseen (scripts/measure/sizes.py measures it)."""
 WHOLE = 16.0
-"""A photo whose longer side is at most so many of the smallest face is seen whole: on 600 photos, most of them such, tiles
-found no face more, and took as long as all other looks (docs/LOG.md)."""
+"""A photo whose longer side is at most so many of the smallest face is seen whole: on 600 photos, most of them such,
+tiles found no face more, and took as long as all other looks (docs/LOG.md)."""
 STEP = 4.0
 """Tiles of one level are so many times larger than those of the level below; they overlap by one part in so many."""
 MOST = 1000
