@@ -11,8 +11,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from mien.cli.interrupt import interrupt_once, interrupted_for_good
-from mien.cli.typed import typed
 from mien.errors import InputError, InterruptedWork, MienError, writable
 
 COMMANDS: dict[str, str] = {
@@ -36,15 +34,16 @@ COMMANDS: dict[str, str] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the ``mien`` command; returns the exit code (see ``mien.errors``)."""
-    if argv is None:  # this process is the command, and nothing else
-        interrupt_once()
+    alone = argv is None  # this process is the command, and nothing else
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(argv)
+        return _run(argv, alone)
     except MienError as error:
         print(f"mien: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        from mien.cli.interrupt import interrupted_for_good
+
         interrupted_for_good()
         print("mien: interrupted; finished work is kept", file=sys.stderr)
         return InterruptedWork.exit_code
@@ -60,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return InputError.exit_code
 
 
-def _run(argv: Sequence[str]) -> int:
+def _run(argv: Sequence[str], alone: bool) -> int:
     warnings.filterwarnings("ignore", module=r"PIL\b")  # it comments on damage that mien says itself
     parser = argparse.ArgumentParser(prog="mien", description="Recognise emotions from partly visible faces.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
@@ -70,7 +69,6 @@ def _run(argv: Sequence[str]) -> int:
         if argv and argv[0] == name:
             importlib.import_module(f"mien.cli.{name}").add_arguments(sub)
     args = parser.parse_args(argv)
-    args.typed = typed(argv)
     if args.version:
         from importlib.metadata import version
 
@@ -79,6 +77,12 @@ def _run(argv: Sequence[str]) -> int:
     if not args.command:
         parser.print_help()
         return 2
+    from mien.cli.interrupt import interrupt_once  # help needs neither
+    from mien.cli.typed import typed
+
+    if alone:
+        interrupt_once()
+    args.typed = typed(argv)
     code = int(importlib.import_module(f"mien.cli.{args.command}").run(args))
     sys.stdout.flush()
     return code
