@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -32,10 +32,12 @@ from mien.serve.schema import PICTURE
 from mien.serve.settings import ServeSettings
 from mien.serve.trust import trust_tables
 from mien.serve.upload import FIELD, read_picture
-from mien.serve.work import Example, Upload, answer_example, answer_upload, get_ready
+from mien.serve.work import Upload, answer_example, answer_upload, draw_example, get_ready
 from mien.trust.models import Models
 from mien.trust.prior import Prior
 from mien.types import AREAS, EMOTIONS, PARTS
+
+Made = TypeVar("Made")
 
 WEB = Path(__file__).parent / "web"
 WAY_BACK = (
@@ -324,25 +326,26 @@ def _add_api(app: FastAPI, settings: ServeSettings, analyzer: Analyzer, pool: Wo
 
 
 def _add_examples(app: FastAPI, pool: WorkerPool) -> None:
-    kept: dict[str, Example] = {}
+    pictures: dict[str, bytes] = {PLAIN: SAMPLE.read_bytes()}
+    answers: dict[str, dict[str, Any]] = {}
     lock = asyncio.Lock()
 
-    async def made(name: str) -> Example:
-        """Worked out once, and one at a time."""
+    async def made(kept: dict[str, Made], name: str, make: Callable[[str], Made]) -> Made:
+        """Made once, and one at a time."""
         if name not in TITLES:
             raise NotFoundError(f"no example is called {name!r}: choose from {', '.join(TITLES)}")
-        async with lock:
-            if name not in kept:
-                kept[name] = await pool.run(answer_example, name)
+        if name not in kept:
+            async with lock:
+                if name not in kept:
+                    kept[name] = await pool.run(make, name)
         return kept[name]
 
     @app.get("/api/examples/{name}.jpg", responses={404: _PROBLEM}, tags=["server"], response_class=Response)
     async def picture(name: str) -> Response:
         """A face to try: the bundled photo, or it behind something drawn over it."""
-        content = SAMPLE.read_bytes() if name == PLAIN else (await made(name)).picture
-        return Response(content, media_type="image/jpeg")
+        return Response(await made(pictures, name, draw_example), media_type="image/jpeg")
 
     @app.get("/api/examples/{name}.json", responses={404: _PROBLEM, 200: _ANSWER}, tags=["server"])
     async def answer(name: str) -> dict[str, Any]:
         """The answer for a face to try, as `/api/analyze` gives it, worked out once."""
-        return (await made(name)).answer
+        return await made(answers, name, answer_example)

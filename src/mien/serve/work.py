@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from mien.analyze.analyzer import Analyzer
@@ -14,6 +15,7 @@ from mien.face.limits import Limits
 from mien.serve.whatif import page_answer
 from mien.trust.models import Models
 from mien.trust.prior import Prior
+from mien.types import Float32
 
 
 @dataclass(frozen=True)
@@ -79,26 +81,25 @@ def answer_upload(upload: Upload) -> dict[str, Any]:
     )
 
 
-@dataclass(frozen=True)
-class Example:
-    """A face to try: its picture (a JPEG) and the answer, as ``/api/analyze`` gives it with all that the page shows."""
-
-    picture: bytes
-    answer: dict[str, Any]
+_prepared: dict[str, dict[str, Any]] = {}
+"""Answers of examples, of this process."""
 
 
-_prepared: dict[str, Example] = {}
-"""Of this process."""
+@cache
+def _sample_landmarks() -> Float32:
+    return _analyzers["mesh"].analyze(SAMPLE)[0].face.landmarks
 
 
-def answer_example(name: str) -> Example:
-    """One of :data:`mien.analyze.examples.TITLES`."""
+def draw_example(name: str) -> bytes:
+    """One of :data:`mien.analyze.examples.TITLES` as a JPEG; no network is asked about it."""
+    return example_picture(name, _sample_landmarks)
+
+
+def answer_example(name: str) -> dict[str, Any]:
+    """The answer for one of them, as ``/api/analyze`` gives it with all that the page shows."""
     return _prepared.get(name) or _work_out(name)
 
 
-def _work_out(name: str) -> Example:
-    analyzer = _analyzers["mesh"]
-    picture = example_picture(name, lambda: analyzer.analyze(SAMPLE)[0].face.landmarks)
-    heatmap = analyzer.models.manifest.visualisation is not None
-    upload = Upload(picture, heatmap=heatmap, what_if=True, input=f"{name}.jpg", rows=True)
-    return Example(picture, answer_upload(upload))
+def _work_out(name: str) -> dict[str, Any]:
+    heatmap = _analyzers["mesh"].models.manifest.visualisation is not None
+    return answer_upload(Upload(draw_example(name), heatmap=heatmap, what_if=True, input=f"{name}.jpg", rows=True))
