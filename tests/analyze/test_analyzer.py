@@ -181,7 +181,6 @@ def test_to_frame_has_the_documented_columns(answers: Answers, answer: Answer) -
     assert row["x_8"] == pytest.approx(float(answer.face.landmarks[8, 0]))
     assert row["p_correct_low"] <= row["p_correct"] <= row["p_correct_high"]
     assert bool(row["visible_eyes"]) is True
-    assert "py-feat" not in table
     for name in ("face_x", "face_y", "face_width", "face_height", "face_score", "approx_time"):
         assert table[name].dtype == np.float64
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders.video import background, face_of, moving_face, place
+from mien.analyze.video import tracks
 from mien.analyze.video.detection import VideoDetector, describe
 from mien.analyze.video.smoothing import covered, smooth
 from mien.analyze.video.tracks import Tracker, TrackSettings, follow, matches, overlap
@@ -158,6 +159,15 @@ def test_flow_breaks_at_a_cut(photo: UInt8) -> None:
     noise = np.random.default_rng(0).integers(0, 255, gray.shape).astype(np.uint8)
     assert follow(gray, noise, face) is None
     assert follow(gray, gray[:-1], face) is None
+
+
+def test_landmarks_that_land_beside_their_box_lose_the_face(photo: UInt8, monkeypatch: pytest.MonkeyPatch) -> None:
+    gray = np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), np.uint8)
+    face = detect(gray)[0]
+    assert follow(gray, gray, face) is not None
+    beside = np.clip(face.landmarks - face.box[:2], 0, None) + np.array([0, 330], np.float32)
+    monkeypatch.setattr(tracks, "predict_landmarks", lambda *_: beside.astype(np.float32))
+    assert follow(gray, gray, face) is None
 
 
 def test_state_survives_json(photo: UInt8) -> None:

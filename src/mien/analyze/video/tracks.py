@@ -335,7 +335,8 @@ def _follow_close(before: UInt8, now: UInt8, face: Face, points_kept: float) -> 
     half = (face.box[2:] - face.box[:2]) / 2 * scale
     box = np.concatenate([centre - half, centre + half]).astype(np.float32)
     moved = replace(face, box=box, landmarks=predict_landmarks(now, box), detector="track")
-    return moved if overlap(moved, replace(face, box=box)) > 0 and _inside(moved, now) else None
+    laid = np.concatenate([moved.landmarks.min(axis=0), moved.landmarks.max(axis=0)])
+    return moved if overlap(moved, replace(moved, box=laid)) > 0 and _inside(moved, now) else None
 
 
 def _flow(before: UInt8, now: UInt8, points: Float32, window: int) -> tuple[Float32, UInt8]:
