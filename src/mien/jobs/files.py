@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
@@ -36,13 +35,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _scratch_of(path: Path) -> Path:
-    """A name of this machine and process: two that write the same never share one. What killed processes left goes."""
-    mine = f".{path.name}.{_machine()}-"
-    for old in path.parent.glob(f"{glob.escape(mine)}*.tmp{glob.escape(path.suffix)}"):
-        owner = old.name[len(mine) :].partition(".")[0]
+    """A name of this machine and process: two that write the same never share one."""
+    _sweep(path.parent)
+    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.tmp{path.suffix}")
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left half written in a folder: once a process, as folders grow with every write."""
+    for old in folder.glob(f".*.{_machine()}-*.tmp*"):
+        owner = old.name.rpartition(f".{_machine()}-")[2].partition(".")[0]
         if owner.isdigit() and not _alive(int(owner)):
             old.unlink(missing_ok=True)
-    return path.with_name(f"{mine}{os.getpid()}.tmp{path.suffix}")
 
 
 @cache
